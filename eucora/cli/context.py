@@ -1,0 +1,91 @@
+"""What every command needs: where the API is, for whom it speaks, and how it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+from rich.console import Console, RenderableType
+
+from eucora.cli.client import ApiClient
+from eucora.cli.session import Session, TokenCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ApiOption", "AsOption", "JsonOption", "Output", "connect", "state_folder", "where_is_the_api"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+AsOption = Annotated[
+    str | None, typer.Option("--as", metavar="PERSON", help="Speak for this person (development identity provider).")
+]
+ApiOption = Annotated[
+    str | None,
+    typer.Option("--api", metavar="URL", help="The API. Default: EUCORA_API_URL, or the stack that runs here."),
+]
+PATIENCE = 20.0
+"""Seconds for which a command goes on asking an API that says 503."""
+
+
+@dataclass(slots=True)
+class Output:
+    """How a command answers: text for people on a terminal, or one JSON value on standard output."""
+
+    as_json: bool
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+    current: ClassVar[Output | None] = None
+
+    def __post_init__(self) -> None:
+        Output.current = self
+
+    def show(self, value: Any, text: Callable[[], RenderableType]) -> None:
+        """Print ``value`` as JSON, or what ``text`` makes of it."""
+        if self.as_json:
+            self.line(value)
+        else:
+            self.console.print(text())
+
+    def line(self, value: Any) -> None:
+        """One JSON value on one line, at once."""
+        print(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str), flush=True)
+
+    def say(self, sentence: str) -> None:
+        """A remark for people; nothing in JSON."""
+        if not self.as_json:
+            self.console.print(sentence, markup=False)
+
+
+def state_folder() -> Path:
+    """Where the local stack of this folder keeps its state."""
+    return Path.cwd() / ".eucora"
+
+
+def where_is_the_api(given: str | None) -> str:
+    """The API's URL: as given, from EUCORA_API_URL, or of the stack that runs in this folder."""
+    from eucora.settings import Settings
+    from eucora.stack.state import StackInfo
+
+    named = given or os.environ.get("EUCORA_API_URL")
+    if named:
+        return named.rstrip("/")
+    running = StackInfo.of_running(Path.cwd())
+    if running is not None and "api" in running.urls:
+        return running.urls["api"]
+    return str(Settings.model_fields["api_url"].default)
+
+
+@contextmanager
+def connect(api: str | None, person: str | None, *, patience: float = PATIENCE) -> Iterator[ApiClient]:
+    """The API's client, speaking for ``person``."""
+    url = where_is_the_api(api)
+    session = Session(
+        api=url, cache=TokenCache(state_folder() / "tokens.json"), person=person, token=os.environ.get("EUCORA_TOKEN")
+    )
+    with ApiClient(url, token=session, patience=patience) as client:
+        yield client

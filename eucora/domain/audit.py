@@ -1,0 +1,198 @@
+"""Is every fact of a stream founded? The verifier's question, answered with the functions that made the facts.
+
+The interpreter settles before it listens and before it takes an outcome. So at the time of any fact either something was due, and
+the fact is exactly that; or nothing was, and the fact is what ``judge`` makes of a message, or the outcome of a command that
+``decide`` had asked for. Refusals change nothing and are taken as they stand: their hash protects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eucora.domain import commands as c
+from eucora.domain import facts as f
+from eucora.domain import gates
+from eucora.domain import messages as m
+from eucora.domain.evolve import begin, evolve
+from eucora.domain.judge import judge
+from eucora.domain.rollout import decide
+from eucora.domain.settle import settle
+from eucora.domain.state import RolloutState
+from eucora.domain.states import IllegalTransition
+from eucora.domain.vocabulary import HoldKind
+
+REFUSALS = (f.CabVoteRefused, f.ControlRefused, f.AccessDenied)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfounded:
+    """The first fact that does not hold: its index in the stream, from 0, and why."""
+
+    index: int
+    why: str
+
+
+def first_unfounded(facts: Sequence[f.Fact]) -> Unfounded | None:
+    """Fold a deployment's stream and decide again at every step; return the first fact that does not follow, or None."""
+    if not facts or not isinstance(facts[0], f.DeploymentCreated):
+        return Unfounded(index=0, why="a deployment's stream begins with DEPLOYMENT_CREATED")
+    state = begin(facts[0])
+    issued: dict[str, c.Command] = {}
+    index = 1
+    while index < len(facts):
+        fact = facts[index]
+        if fact.at < facts[index - 1].at:
+            return Unfounded(index=index, why="it lies before the fact before it")
+        try:
+            expected = _expected(state, fact, issued)
+            found = tuple(facts[index : index + len(expected)])
+            if found != expected:
+                position = next(i for i, wanted in enumerate(expected) if i >= len(found) or found[i] != wanted)
+                if index + position >= len(facts) and position > 0:
+                    return Unfounded(index=len(facts) - 1, why=f"the decision breaks off before {expected[position].type}")
+                return Unfounded(index=index + position, why=f"the decider says {expected[position].type} here, otherwise")
+            for one in expected:
+                state = evolve(state, one)
+        except IllegalTransition as error:
+            return Unfounded(index=index, why=str(error))
+        except (_Unfounded, ValueError, KeyError) as error:
+            return Unfounded(index=index, why=str(error) or type(error).__name__)
+        index += len(expected)
+    return None
+
+
+class _Unfounded(Exception):
+    """Raised with the sentence that says why a fact does not follow."""
+
+
+def _expected(state: RolloutState, fact: f.Fact, issued: dict[str, c.Command]) -> tuple[f.Fact, ...]:
+    """Return the facts that must stand here, beginning with this one. Raises ``_Unfounded`` when it cannot."""
+    if isinstance(fact, REFUSALS):
+        return (fact,)
+    due = settle(state, fact.at)
+    if due:
+        return due
+    for command in decide(state, fact.at):
+        issued[command.key] = command
+    message = _message_of(fact)
+    if message is not None:
+        sender = m.Sender(
+            actor=fact.actor, roles=(fact.role,), scope=state.plan.scope, message_id=getattr(fact, "message_id", "")
+        )
+        judgement = judge(state, message, sender, fact.at)
+        if judgement.refusal is not None:
+            raise _Unfounded(judgement.refusal.sentence)
+        if not judgement.facts:
+            raise _Unfounded("the message was judged before or comes to nothing")
+        return judgement.facts
+    _outcome(state, fact, issued)
+    return (fact,)
+
+
+def _message_of(fact: f.Fact) -> m.Message | None:
+    """Rebuild the message that a fact came from; None when it did not come from one."""
+    if not getattr(fact, "message_id", ""):
+        return None
+    build = _MESSAGES.get(type(fact))
+    return None if build is None else build(fact)
+
+
+def _held(fact: f.DeploymentHeld) -> m.Message:
+    if fact.kind is HoldKind.LINE_STOP:
+        return m.LineChanged(line_stop_id=fact.reference, stopped=True, why=fact.why)
+    return m.HoldRollout(why=fact.why)
+
+
+def _released(fact: f.DeploymentReleased) -> m.Message:
+    if fact.kind is HoldKind.LINE_STOP:
+        return m.LineChanged(line_stop_id=fact.reference, stopped=False, why=fact.why)
+    return m.AdoptRollout(why=fact.why) if fact.kind is HoldKind.NEEDS_PUBLISHER else m.ReleaseRollout(why=fact.why)
+
+
+_MESSAGES: dict[type, Callable[[Any], m.Message]] = {
+    f.CabVoted: lambda x: m.CabVote(
+        checkpoint=x.checkpoint, decision=x.decision, pack_digest=x.pack_digest, comment=x.comment, conditions=x.conditions
+    ),
+    f.CabSubmitted: lambda _: m.OpenReview(),
+    f.ApprovalRevoked: lambda x: m.RevokeApproval(checkpoint=x.checkpoint, why=x.why),
+    f.DeploymentHeld: _held,
+    f.DeploymentReleased: _released,
+    f.PromotionForced: lambda x: m.PromoteNow(why=x.why),
+    f.SoakSkipped: lambda x: m.SkipSoak(why=x.why),
+    f.RetryRequested: lambda x: m.RetryFailed(why=x.why, planes=x.planes),
+    f.RollbackInitiated: lambda x: m.RollBackRollout(why=x.why),
+    f.DeploymentCancelled: lambda x: m.CancelRollout(why=x.why),
+    f.IncidentOpened: lambda x: m.IncidentChanged(
+        incident_id=x.incident_id, severity=x.severity, attributed=x.attributed
+    ),
+    f.IncidentResolved: lambda x: m.IncidentChanged(
+        incident_id=x.incident_id, severity="P4", attributed=x.attributed, resolution=x.resolution
+    ),
+    f.ExceptionApproved: lambda x: m.ExceptionChanged(
+        exception_id=x.exception_id, kind=x.kind, revision=x.revision, expires_at=x.expires_at, subject=x.subject
+    ),
+    f.ExceptionRevoked: lambda x: m.ExceptionChanged(
+        exception_id=x.exception_id, kind="", revision=0, expires_at=x.at, revoked=True
+    ),
+    f.TrustChanged: lambda x: m.TrustChange(trusted_keys=x.trusted_keys),
+}
+
+
+def _outcome(state: RolloutState, fact: f.Fact, issued: dict[str, c.Command]) -> None:
+    """Raise ``_Unfounded`` unless the fact answers a command that ``decide`` has issued."""
+    match fact:
+        case f.EvidenceSealed():
+            keys = [c.SealEvidence.key]
+        case f.RiskAssessed():
+            keys = [c.Assess.key]
+        case f.DeploymentRejected() | f.DeploymentFailed():
+            keys = [c.SealEvidence.key, c.Assess.key] if state.risk is None else []
+        case f.EvidenceResealed():
+            keys = [c.ResealEvidence(checkpoint=fact.checkpoint).key]
+        case f.MembershipFrozen():
+            keys = [c.FreezeMembership(ring=len(state.rings)).key]
+            if fact.ring != state.plan.rings[len(state.rings)].name:
+                keys = []
+        case f.PlanePublished():
+            run = _ring(state, fact.ring).plane(fact.plane)
+            keys = [f"publish/{fact.ring}/{fact.plane}/{revision}" for revision in range(1, run.revision + 1)]
+        case f.PlaneAssigned():
+            keys = [f"assign/{fact.ring}/{fact.plane}/{fact.revision}"]
+        case f.PlaneObserved():
+            keys = [key for key in issued if key.startswith(f"observe/{fact.ring}/{fact.plane}/")]
+            _crossed(state, fact)
+        case f.RollbackRehearsed():
+            keys = [f"rehearse/{fact.ring}/{fact.plane}/{fact.revision}"]
+            if fact.artifact_sha256 != state.plan.artifact_sha256:
+                keys = []
+        case f.PlaneRolledBack() | f.RollbackFailed():
+            keys = [key for key in issued if key.startswith(f"roll_back/{fact.ring}/{fact.plane}/")]
+        case f.ConnectorError():
+            keys = [key for key in issued if key.startswith(f"{fact.operation}/")]
+        case f.DeploymentHeld():
+            keys = [key for key, command in issued.items() if isinstance(command, c.FORWARD)]
+        case _:
+            keys = []
+    if not any(key in issued for key in keys):
+        msg = f"{fact.type} answers no command that the decider had issued"
+        raise _Unfounded(msg)
+
+
+def _ring(state: RolloutState, name: str) -> Any:  # noqa: ANN401 - RingRun; KeyError says it all
+    for ring in state.rings:
+        if ring.name == name:
+            return ring
+    raise KeyError(name)
+
+
+def _crossed(state: RolloutState, fact: f.PlaneObserved) -> None:
+    for command in decide(state, fact.at):
+        if isinstance(command, c.Observe) and (command.ring, command.plane) == (fact.ring, fact.plane):
+            if gates.crossed(command.mark, fact.figures, fact.at):
+                return
+            msg = "the figures cross no mark: the observation changes nothing and should not stand"
+            raise _Unfounded(msg)
+    msg = f"{fact.plane} was not to be observed in {fact.ring} then"
+    raise _Unfounded(msg)

@@ -1,0 +1,345 @@
+"""The facts that are due now: every decision that needs nothing from the world but the time.
+
+Each rule looks at the state and returns the facts it wants recorded, or none. ``settle`` returns those of the first rule that
+wants any; folding them and settling again until nothing is due is the whole decision. A rule never returns a fact twice, because
+each of its facts makes its own condition false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from eucora.domain import facts as f
+from eucora.domain.approval import Covers, strictest
+from eucora.domain.standing import (
+    approval_standing,
+    checkpoint_of,
+    evaluate,
+    forward_allowed,
+    has_hold,
+    measured,
+    needs_publisher,
+    next_order,
+    soak_over,
+    soak_seconds,
+)
+from eucora.domain.state import Review, RingRun, RolloutState
+from eucora.domain.vocabulary import (
+    ApprovalTier,
+    CabDecision,
+    DeploymentState,
+    GateResult,
+    HoldKind,
+    IncidentSeverity,
+)
+
+Facts = tuple[f.Fact, ...]
+NONE: Facts = ()
+
+
+def settle(state: RolloutState, now: datetime) -> Facts:
+    """Return the facts that are due at ``now``; none when the deployment is final or has nothing to say."""
+    if state.final:
+        return NONE
+    for rule in RULES:
+        found = rule(state, now)
+        if found:
+            return found
+    return NONE
+
+
+def _exceptions_end(state: RolloutState, now: datetime) -> Facts:
+    """An exception that ran out stops promotion, and the hold names it (``domain.md`` §5)."""
+    for one in state.exceptions:
+        if not one.ended and now >= one.expires_at:
+            return (f.ExceptionExpired(at=now, exception_id=one.exception_id),)
+        if one.ended and not has_hold(state, HoldKind.EXCEPTION_ENDED, one.exception_id):
+            why = f"exception {one.exception_id} ({one.kind}) has {one.ended}"
+            return (f.DeploymentHeld(at=now, kind=HoldKind.EXCEPTION_ENDED, why=why, reference=one.exception_id),)
+    return NONE
+
+
+def _incidents(state: RolloutState, now: datetime) -> Facts:
+    """P1 rolls back, P2 holds until resolved (``domain.md`` §7)."""
+    for one in state.incidents:
+        if one.severity is IncidentSeverity.P1 and one.resolution is None and state.rollback is None and state.touched:
+            return (_initiate(now, "incident_p1", f"incident {one.incident_id} (P1)"),)
+        halts = one.resolution is None and one.severity in (IncidentSeverity.P1, IncidentSeverity.P2)
+        held = has_hold(state, HoldKind.INCIDENT, one.incident_id)
+        if halts and not held:
+            why = f"incident {one.incident_id} ({one.severity}) is open"
+            return (f.DeploymentHeld(at=now, kind=HoldKind.INCIDENT, why=why, reference=one.incident_id),)
+        if held and not halts:
+            why = f"incident {one.incident_id} is resolved: {one.resolution}"
+            return (f.DeploymentReleased(at=now, kind=HoldKind.INCIDENT, why=why, reference=one.incident_id),)
+    return NONE
+
+
+def _initiate(
+    now: datetime, code: str, why: str, outcome: DeploymentState = DeploymentState.ROLLED_BACK
+) -> f.RollbackInitiated:
+    return f.RollbackInitiated(at=now, code=code, why=why, outcome=outcome, automatic=True)
+
+
+def _rollback_ends(state: RolloutState, now: datetime) -> Facts:
+    """A rollback is complete when every plane that carried the release was verified clean."""
+    rollback = state.rollback
+    if rollback is None:
+        return NONE
+    if rollback.completed_at is not None:
+        return (f.DeploymentRejected(at=now, code=rollback.code, sentence=rollback.why),)
+    left = [
+        run for ring in state.rings if ring.started_at is not None for run in ring.planes
+        if state.object_id(run.plane) and not run.rolled_back
+    ]
+    return NONE if left else (f.RollbackCompleted(at=now),)
+
+
+def _votes(state: RolloutState, now: datetime) -> Facts:
+    """One reject ends the review; the quorum of distinct approvers brings the approval into force (``domain.md`` §4)."""
+    review = state.open_review
+    if review is None or not review.votes or state.rollback is not None:
+        return NONE
+    for vote in review.votes:
+        if vote.decision is CabDecision.REJECTED:
+            comment = vote.comment or "no comment"
+            return (f.CabRejected(at=now, checkpoint=review.checkpoint, rejected_by=vote.voter, comment=comment),)
+    approvers = tuple(dict.fromkeys(vote.voter for vote in review.votes))
+    if len(approvers) < review.quorum:
+        return NONE
+    return (_approval(state, review, approvers, now),)
+
+
+def _approval(
+    state: RolloutState, review: Review, approvers: tuple[str, ...], now: datetime
+) -> f.CabApproved | f.CabConditional:
+    conditions = strictest(vote.conditions for vote in review.votes)
+    binding = state.binding
+    assert binding is not None, "a review opens only after evidence and risk are known"  # noqa: S101 - invariant
+    expires_at = now + timedelta(seconds=state.plan.review.approval_valid)
+    if conditions.empty:
+        return f.CabApproved(
+            at=now, checkpoint=review.checkpoint, covers=review.covers, approvers=approvers, binding=binding,
+            expires_at=expires_at,
+        )  # fmt: skip
+    return f.CabConditional(
+        at=now, checkpoint=review.checkpoint, covers=review.covers, approvers=approvers, binding=binding,
+        expires_at=expires_at, conditions=conditions,
+    )  # fmt: skip
+
+
+def _review_clock(state: RolloutState, now: datetime) -> Facts:
+    """Reminder at half, escalation and lapse at the end; silence never approves."""
+    review = state.open_review
+    if review is None:
+        return NONE
+    if now >= review.due_at:
+        return (
+            f.ReviewEscalated(at=now, checkpoint=review.checkpoint),
+            f.ReviewLapsed(at=now, checkpoint=review.checkpoint),
+        )
+    if now >= review.remind_at and not review.reminded:
+        return (f.ReviewReminded(at=now, checkpoint=review.checkpoint),)
+    return NONE
+
+
+def _rejected(state: RolloutState, now: datetime) -> Facts:
+    """A rejection ends the deployment; what LAB carries is taken back first (``domain.md`` §1)."""
+    if state.rollback is not None or all(review.status != "rejected" for review in state.reviews):
+        return NONE
+    why = state.reason.sentence
+    if state.touched:
+        return (_initiate(now, "cab_rejected", why, DeploymentState.REJECTED),)
+    return (f.DeploymentRejected(at=now, code="cab_rejected", sentence=why),)
+
+
+def _approvals_end(state: RolloutState, now: datetime) -> Facts:
+    """An approval whose binding changed is void, one past its time expires; a revoked one in use rolls back."""
+    if state.rollback is not None:
+        return NONE
+    current = state.binding
+    for one in state.approvals:
+        entered = any(ring.started_at is not None and ring.order in one.covers for ring in state.rings)
+        if one.ended == "revoked" and entered:
+            return (_initiate(now, "approval_revoked", "the approval under which a ring was entered was revoked"),)
+        if one.ended or one.automated or current is None or one.covers.last < next_order(state):
+            continue
+        difference = one.binding.difference(current)
+        if difference:
+            return (f.ApprovalVoided(at=now, checkpoint=one.checkpoint, difference=difference),)
+        if now >= one.expires_at:
+            return (f.ApprovalExpired(at=now, checkpoint=one.checkpoint),)
+    return NONE
+
+
+def _automated(state: RolloutState, now: datetime) -> Facts:
+    """The automated tier is the system's decision, and is recorded as one (``domain.md`` §4)."""
+    binding = state.binding
+    if binding is None or state.risk is None or state.risk.tier is not ApprovalTier.AUTOMATED or state.approvals:
+        return NONE
+    return (
+        f.CabApproved(
+            at=now, checkpoint=0, covers=Covers(first=0, last=state.plan.last), approvers=("eucora",), binding=binding,
+            expires_at=now + timedelta(seconds=state.plan.review.approval_valid), automated=True,
+        ),
+    )  # fmt: skip
+
+
+def _start(state: RolloutState, now: datetime) -> Facts:
+    """The rollout starts once evidence and risk are known and the first ring may be entered."""
+    waiting = state.state in (DeploymentState.PENDING, DeploymentState.APPROVED) and not state.rings
+    if not waiting or state.risk is None or not approval_standing(state, 0, now).permits:
+        return NONE
+    return (f.DeploymentStarted(at=now),)
+
+
+def _review_opens(state: RolloutState, now: datetime) -> Facts:
+    """A review opens on the pack sealed for its checkpoint, once everything but people has passed."""
+    due = review_due(state, now)
+    if due is None or not sealed_for(state, due[0]) or state.evidence is None:
+        return NONE
+    checkpoint, covers = due
+    before = state.review(checkpoint)
+    if before is not None and before.status != "ended":
+        return NONE
+    return (open_review(state, checkpoint, covers, 1 if before is None else before.round + 1, now),)
+
+
+def open_review(state: RolloutState, checkpoint: int, covers: Covers, round_: int, now: datetime) -> f.ReviewOpened:
+    """Build the fact that opens a review of the pack in force."""
+    assert state.evidence is not None, "a review is of sealed evidence"  # noqa: S101 - invariant
+    window = state.plan.review.window
+    return f.ReviewOpened(
+        at=now, checkpoint=checkpoint, covers=covers, round=round_, pack_digest=state.evidence.pack_digest,
+        quorum=state.plan.quorum, remind_at=now + timedelta(seconds=window / 2), due_at=now + timedelta(seconds=window),
+    )  # fmt: skip
+
+
+def sealed_for(state: RolloutState, checkpoint: int) -> bool:
+    """Tell whether the pack in force was sealed for this checkpoint; before the first ring the submitted one is."""
+    return state.evidence is not None and (checkpoint == 0 or state.evidence.checkpoint == checkpoint)
+
+
+def review_due(state: RolloutState, now: datetime) -> tuple[int, Covers] | None:
+    """Return checkpoint and coverage of the review that stands between the rollout and its next ring, or None.
+
+    The planned checkpoint is used once; where its approval does not reach (``max_ring``), the ring itself becomes one.
+    """
+    order = next_order(state)
+    if state.rollback is not None or state.risk is None or order > state.plan.last:
+        return None
+    running = _running(state)
+    if running is not None and not (running.gate is not None and measured_now(state, running, now)):
+        return None
+    following = approval_standing(state, order, now)
+    planned = checkpoint_of(state, order)
+    if following.permits or following.waits_until is not None or planned is None:
+        return None
+    before = state.review(planned.before)
+    checkpoint = order if before is not None and before.status == "approved" else planned.before
+    return checkpoint, Covers(first=order, last=planned.until)
+
+
+def measured_now(state: RolloutState, ring: RingRun, now: datetime) -> bool:
+    """Tell whether all but approval has passed at ``now``, the soak included."""
+    evaluation = evaluate(state, ring, now)
+    return measured(evaluation) and soak_over(ring, now)
+
+
+def _ring_starts(state: RolloutState, now: datetime) -> Facts:
+    """A ring starts on its frozen membership, unless a hold came in between or the approval went."""
+    ring = state.ring
+    if ring is None or ring.started_at is not None or not forward_allowed(state):
+        return NONE
+    return (f.RingStarted(at=now, ring=ring.name),) if approval_standing(state, ring.order, now).permits else NONE
+
+
+def _planes_refused(state: RolloutState, now: datetime) -> Facts:
+    """When no plane of the ring takes the release: FAILED before any effect on a device, rollback after one."""
+    if state.rollback is not None or state.state is DeploymentState.PENDING:
+        return NONE
+    ring = state.ring
+    refused = ring is not None and all(run.failure for run in ring.planes)
+    failure = ring.planes[0].failure if refused and ring is not None else state.freeze_failure
+    if failure is None:
+        return NONE
+    if not any(run.assigned_revision for other in state.rings for run in other.planes):
+        return (f.DeploymentFailed(at=now, code=failure.code, sentence=failure.sentence),)
+    if not refused:
+        return NONE
+    return (_initiate(now, "connector_error", f"no plane takes the release any more: {failure.sentence}"),)
+
+
+def _soak(state: RolloutState, now: datetime) -> Facts:
+    """Soak starts when the success check first passes; falling below ends it, see ``GATE_EVALUATED`` in ``evolve``."""
+    ring = _running(state)
+    if ring is None or ring.soak_since is not None:
+        return NONE
+    if evaluate(state, ring, now).check("success_rate").result is not GateResult.PASS:
+        return NONE
+    return (f.SoakStarted(at=now, ring=ring.name, until=now + timedelta(seconds=soak_seconds(state, ring))),)
+
+
+def _running(state: RolloutState) -> RingRun | None:
+    ring = state.ring
+    if ring is None or ring.started_at is None or ring.promoted_at is not None or state.rollback is not None:
+        return None
+    return ring
+
+
+def _gate(state: RolloutState, now: datetime) -> Facts:
+    """A gate's evaluation is a fact whenever its standing changes."""
+    ring = _running(state)
+    if ring is None:
+        return NONE
+    found = evaluate(state, ring, now)
+    if ring.gate is not None and ring.gate.outline == found.outline:
+        return NONE
+    if ring.gate is None and all(run.figures is None for run in ring.planes):
+        return NONE
+    return (
+        f.GateEvaluated(at=now, ring=ring.name, result=found.result, checks=found.checks, until=found.until),
+    )
+
+
+def _after_gate(state: RolloutState, now: datetime) -> Facts:
+    """A breach rolls back, a pass promotes or completes; a hold stops promotion, never a rollback."""
+    ring = _running(state)
+    if ring is None or ring.gate is None:
+        return NONE
+    if ring.gate.result is GateResult.BREACH:
+        broken = "; ".join(check.sentence for check in ring.gate.checks if check.result is GateResult.BREACH)
+        return (_initiate(now, "gate_breach", f"{ring.name}: {broken}"),)
+    last = ring.order == state.plan.last
+    decided = ring.gate.result is GateResult.PASS or (measured(ring.gate) and soak_over(ring, now))
+    if ring.order == 0 and decided and not last and needs_publisher(state):
+        if has_hold(state, HoldKind.NEEDS_PUBLISHER):
+            return NONE
+        why = f"created by {state.plan.requester}, who is no publisher: a publisher must adopt it"
+        return (f.DeploymentHeld(at=now, kind=HoldKind.NEEDS_PUBLISHER, why=why),)
+    if ring.gate.result is not GateResult.PASS or not forward_allowed(state):
+        return NONE
+    if last:
+        return (f.DeploymentCompleted(at=now),)
+    return (f.RingPromoted(at=now, ring=ring.name, to_ring=state.plan.rings[ring.order + 1].name),)
+
+
+RULES: tuple[Callable[[RolloutState, datetime], Facts], ...] = (
+    _rollback_ends,
+    _rejected,
+    _votes,
+    _review_clock,
+    _exceptions_end,
+    _incidents,
+    _approvals_end,
+    _automated,
+    _start,
+    _planes_refused,
+    _ring_starts,
+    _soak,
+    _gate,
+    _after_gate,
+    _review_opens,
+)
+"""In order of urgency: what takes back before what goes forward."""

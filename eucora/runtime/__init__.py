@@ -1,0 +1,1 @@
+"""Running on Temporal: the client's and the workers' shared parts."""

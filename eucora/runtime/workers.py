@@ -1,0 +1,106 @@
+"""The worker process: one Temporal worker per queue, one sandbox rule, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from eucora.bootstrap import Core, core_activities, plane_activities, unknown_queue
+from eucora.runtime.client import connect
+from eucora.runtime.health import serve_health
+from eucora.runtime.sandbox import workflow_runner
+from eucora.settings import Settings
+from workflows.deployment import PLANE_QUEUE_PREFIX, DeploymentWorkflow
+
+__all__ = ["run_workers", "select_queues"]
+
+log = structlog.get_logger(__name__)
+
+
+def select_queues(wanted: str, *, core: str, planes: Iterable[str]) -> tuple[str, ...]:
+    """Parse ``--queues``: ``all``, or names separated by commas. Raises ``MissingSetting`` naming an unknown queue."""
+    known = (core, *(f"{PLANE_QUEUE_PREFIX}{plane}" for plane in planes))
+    if wanted.strip() == "all":
+        return known
+    chosen = tuple(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
+    for name in chosen:
+        if name not in known:
+            raise unknown_queue(name, known)
+    return chosen
+
+
+async def run_workers(settings: Settings, environment: Mapping[str, str], *, queues: str) -> None:
+    """Poll the queues until SIGTERM or SIGINT, then let activities finish or hand over within the grace period."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(Core.open(settings, environment))
+        chosen = select_queues(queues, core=settings.task_queue, planes=core.planes)
+        client = await connect(runtime=_runtime(settings))
+        workers = [_worker(client, settings, core, queue) for queue in chosen]
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        await stack.enter_async_context(
+            serve_health(
+                settings.health_host,
+                settings.health_port,
+                client=client,
+                running=lambda: all(worker.is_running for worker in workers),
+            )
+        )
+        log.info("worker.started", queues=list(chosen))
+        await _until_stopped(stop, workers)
+        log.info("worker.stopping", grace_seconds=settings.shutdown_grace_seconds)
+    log.info("worker.stopped")
+
+
+def _runtime(settings: Settings) -> Runtime | None:
+    if settings.metrics_port == 0:
+        return None
+    address = f"{settings.health_host}:{settings.metrics_port}"
+    prometheus = PrometheusConfig(bind_address=address, durations_as_seconds=True, counters_total_suffix=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
+
+
+def _worker(client: Client, settings: Settings, core: Core, queue: str) -> Worker:
+    grace = timedelta(seconds=settings.shutdown_grace_seconds)
+    pollers = PollerBehaviorAutoscaling()
+    if queue == settings.task_queue:
+        return Worker(
+            client,
+            task_queue=queue,
+            workflows=[DeploymentWorkflow],
+            activities=core_activities(core),
+            workflow_runner=workflow_runner(),
+            workflow_task_poller_behavior=pollers,
+            activity_task_poller_behavior=pollers,
+            graceful_shutdown_timeout=grace,
+        )
+    plane = queue.removeprefix(PLANE_QUEUE_PREFIX)
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=plane_activities(core, plane),
+        activity_task_poller_behavior=pollers,
+        max_concurrent_activities=64,
+        graceful_shutdown_timeout=grace,
+    )
+
+
+async def _until_stopped(stop: asyncio.Event, workers: Sequence[Worker]) -> None:
+    """Return when asked to stop; a worker that died takes the process down, so that a supervisor starts it anew."""
+    while not stop.is_set() and all(worker.is_running for worker in workers):
+        try:
+            await asyncio.wait_for(stop.wait(), timeout=1.0)
+        except TimeoutError:
+            continue

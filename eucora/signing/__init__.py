@@ -1,0 +1,1 @@
+"""Keys, signed claims and detached signatures (Ed25519)."""

@@ -1,0 +1,35 @@
+"""Rows of our database: data, no behaviour. Only ``eucora.store`` reads and writes them."""
+
+from __future__ import annotations
+
+from models.tables.access import ChangeClaimTable, IdempotencyKeyTable
+from models.tables.deployments import DeploymentTable, HoldTable, PlaneRunTable, RingRunTable
+from models.tables.governance import (
+    ArtifactTable,
+    EvidencePackTable,
+    LineStopTable,
+    PolicyDocumentTable,
+    RiskAssessmentTable,
+    RiskModelTable,
+)
+from models.tables.record import EventTable, StreamHeadTable
+from models.tables.reviews import CabRequestTable, CabVoteTable
+
+__all__ = [
+    "ArtifactTable",
+    "CabRequestTable",
+    "CabVoteTable",
+    "ChangeClaimTable",
+    "DeploymentTable",
+    "EventTable",
+    "EvidencePackTable",
+    "HoldTable",
+    "IdempotencyKeyTable",
+    "LineStopTable",
+    "PlaneRunTable",
+    "PolicyDocumentTable",
+    "RingRunTable",
+    "RiskAssessmentTable",
+    "RiskModelTable",
+    "StreamHeadTable",
+]

@@ -1,0 +1,38 @@
+"""The worker fleet's program: settings, adapters, queues, run.
+
+    python worker.py --queues all                     everything, as in the quick start
+    python worker.py --queues plane-ansible           one plane, as at an isolated site
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from eucora.observability import configure_logging
+from eucora.runtime.workers import run_workers
+from eucora.settings import MissingSetting, Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a worker until it is told to stop. Exit status 2 says that something is not configured."""
+    parser = argparse.ArgumentParser(prog="worker", description="Run eucora's workflows and activities.")
+    parser.add_argument("--queues", help="all, or names separated by commas (default: EUCORA_WORKER_QUEUES)")
+    parser.add_argument("--health-port", type=int, help="port of /live and /ready; 0 = none")
+    parser.add_argument("--metrics-port", type=int, help="port of Prometheus metrics; 0 = none")
+    options = parser.parse_args(arguments)
+    ports = {"health_port": options.health_port, "metrics_port": options.metrics_port}
+    try:
+        settings = Settings.for_environment(**{name: port for name, port in ports.items() if port is not None})
+        configure_logging(level=settings.log_level, console=settings.log_format == "console")
+        asyncio.run(run_workers(settings, os.environ, queues=options.queues or settings.worker_queues))
+    except MissingSetting as missing:
+        print(f"worker: {missing}", file=sys.stderr)  # noqa: T201 - logging may not be configured yet
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
