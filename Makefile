@@ -34,6 +34,7 @@ help: ## This list
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with every pinned dependency (hashes checked) and the project itself
+	@echo "setup  ready: $(VENV)"
 
 .PHONY: demo
 demo: $(READY) ## Take four real deployments to their end on the local stack, with nothing but Python installed
@@ -55,7 +56,7 @@ check: $(READY) ## Lint, format, types, import contracts
 	@echo "check  ruff check" && $(BIN)/ruff check --quiet .
 	@echo "check  ruff format" && $(BIN)/ruff format --quiet --check . || { echo "run: make format"; exit 1; }
 	@echo "check  mypy --strict" && $(BIN)/mypy --no-error-summary
-	@echo "check  import contracts" && said="$$($(BIN)/lint-imports 2>&1)" || { echo "$$said"; exit 1; }
+	@echo "check  import contracts" && said="$$($(BIN)/lint-imports --no-logo --cache-dir $(CACHE)/imports 2>&1)" || { echo "$$said"; exit 1; }
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what ruff can mend
@@ -107,7 +108,7 @@ $(READY): $(LOCK) pyproject.toml
 	@echo "setup  1/3  $(VENV), with $$("$(PYTHON)" --version)"
 	@rm -f $@; $(BIN)/python -c '$(USABLE)' 2>/dev/null || { rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV); }
 	@echo "setup  2/3  $$(grep -c '^[a-z]' $(LOCK)) pinned packages, every hash checked (about a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement $(LOCK)
 	@echo "setup  3/3  eucora itself, editable"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -24,7 +24,7 @@ from models.wire.deployments import DeploymentRequest
 __all__ = ["application_id", "check_statements", "pack_facts", "plan_policy", "plan_request"]
 
 DEMO_GATE_POLICY = "demo"
-_NOT_IN_IDS = re.compile(r"[^a-z0-9]+")
+_NOT_IN_IDS = re.compile(r"[\W_]+")
 
 
 def plan_policy(planes: Mapping[str, ConfiguredPlane], *, development: bool) -> PlanPolicy:

@@ -96,12 +96,22 @@ class Settings(BaseSettings):
         default=4096 * MIB, ge=1, description="Largest artifact in bytes that may be uploaded."
     )
 
+    temporal_wait_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds the API waits for a worker before it answers 202 or 503."
+    )
+    vote_wait_seconds: float = Field(
+        default=1.0, ge=0, le=10, description="Seconds the API waits for a vote's outcome before it answers 202."
+    )
+
     claims_key_file: Path | None = Field(
         default=None,
         description="PEM file with the API's Ed25519 private key; it signs the claims that signals and updates carry.",
     )
     signing_key_file: Path | None = Field(
         default=None, description="PEM file with the Ed25519 private key that signs evidence packs and audit exports."
+    )
+    trusted_signers_file: Path | None = Field(
+        default=None, description="JSON list of the keys whose signatures over artifacts are trusted, with their vendors."
     )
 
     identity_secret_file: Path | None = Field(

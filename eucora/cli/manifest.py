@@ -30,7 +30,6 @@ FilePath = Annotated[
     str, StringConstraints(min_length=1, max_length=1024), Field(description="Relative to the manifest's folder.")
 ]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -43,15 +42,16 @@ class Part(BaseModel):
 class ApplicationPart(Part):
     """What is deployed."""
 
-    id: Identifier = Field(description="Stable identity: one active change per application, scope and ring.")
     name: Text
     version: Text
-    vendor: Text
+    vendor: Text = Field(description="Vendor and name together are the application's identity.")
     category: Text
     support_tier: Text
     users: int | None = Field(default=None, ge=0, description="People who use it; helps to tell its blast radius.")
     criticality: Literal["low", "medium", "high", "critical"] | None = None
-    requires_admin: bool = Field(default=False, description="Whether installing it needs administrator's rights.")
+    requires_admin: bool | None = Field(
+        default=None, description="Whether installing it needs administrator's rights."
+    )
     tags: tuple[Text, ...] = ()
 
 
@@ -175,14 +175,15 @@ class Manifest(Part):
     scan: ScanPart
     installation: InstallationPart
     rollback: RollbackPart
-    risk: dict[Name, Name] = Field(
-        default_factory=dict,
-        description="Declared risk factors, factor to rubric row: privilege_impact, exploitability, data_access, "
-        "operational_complexity. What is neither declared, attested nor measured takes the rubric's worst value.",
-    )
     attestations: dict[Name, Name] = Field(
         default_factory=dict,
-        description="Risk factors that the author of the evidence attests to, factor to rubric row.",
+        description="Risk factors that the author of the evidence vouches for, factor to rubric row: privilege_impact, "
+        "exploitability, data_access, operational_complexity. A factor neither measured nor attested takes the "
+        "rubric's worst value.",
+    )
+    risk: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Risk factors that the submitter declares. A declaration alone never lowers the score.",
     )
     tests: tuple[TestPart, ...] = ()
     exceptions: tuple[Text, ...] = Field(default=(), description="Ids of exceptions in force.")

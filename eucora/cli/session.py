@@ -89,7 +89,7 @@ class Session:
         person = self.person or self.cache.current(self.api)
         if person is None:
             raise NotSignedIn(
-                "Nobody is signed in: use --as PERSON (`eucora people` lists them), `eucora login PERSON`, or EUCORA_TOKEN."
+                "Nobody is signed in: use --as PERSON (see `eucora people`), `eucora login PERSON` or EUCORA_TOKEN."
             )
         if refused or person not in self._held:
             cached = None if refused else self.cache.token(self.api, person, at=datetime.now(UTC))

@@ -18,6 +18,9 @@ from models.wire.evidence import PackView
 __all__ = ["create_pack", "deployment_body", "idempotency_key", "silent", "submit"]
 
 CHUNK: Final = 1024 * 1024
+USE: Final = {"users", "criticality", "requires_admin", "tags"}
+"""What the manifest says of an application's use: part of the request, not of the evidence."""
+
 Say = Callable[[str], None]
 
 
@@ -76,6 +79,8 @@ def deployment_body(loaded: LoadedManifest, *, pack_digest: str) -> dict[str, An
         "gate_policy": manifest.gate_policy,
         "checkpoints": manifest.checkpoints,
         "scope": _present(manifest.scope.model_dump(mode="json")),
+        "application": _present(manifest.application.model_dump(mode="json", include=USE)),
+        "risk": dict(manifest.risk),
     }
     if manifest.urgent is not None:
         body |= {"urgent": True, "urgent_justification": manifest.urgent.justification}
@@ -95,7 +100,7 @@ def _draft(
     manifest = loaded.manifest
     installation = manifest.installation.model_dump(mode="json", exclude_none=True)
     return {
-        "application": manifest.application.model_dump(mode="json", exclude_none=True),
+        "application": manifest.application.model_dump(mode="json", exclude=USE),
         "artifact": _present(
             {
                 "sha256": artifact.sha256,
@@ -132,7 +137,7 @@ def _draft(
                 "steps": list(manifest.rollback.steps),
             }
         ),
-        "risk": dict(manifest.risk),
+        "attestations": dict(manifest.attestations),
         "pre_release_tests": [
             _present(
                 {

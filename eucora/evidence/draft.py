@@ -145,7 +145,10 @@ class RollbackPlanDraft(Frozen):
 
 
 class EvidenceDraft(Frozen):
-    """The whole draft. ``exceptions`` are ids of exceptions in force; ``pre_release_tests`` may be empty."""
+    """The whole draft. ``exceptions`` are ids of exceptions in force; ``pre_release_tests`` may be empty.
+
+    ``attestations`` are risk factors that the author vouches for, each with the row of its rubric.
+    """
 
     application: ApplicationDraft = ApplicationDraft()
     artifact: ArtifactDraft = ArtifactDraft()
@@ -156,6 +159,7 @@ class EvidenceDraft(Frozen):
     rollback_plan: RollbackPlanDraft = RollbackPlanDraft()
     pre_release_tests: tuple[PreReleaseTest, ...] = ()
     exceptions: tuple[Label, ...] = ()
+    attestations: dict[Word, Word] = Field(default_factory=dict)
 
 
 _REQUIRED = (

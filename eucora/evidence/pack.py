@@ -25,6 +25,7 @@ from eucora.evidence.sbom import SbomSummary
 from eucora.evidence.sections import (
     Application,
     Artifact,
+    Attestation,
     ExceptionReference,
     ExceptionType,
     Frozen,
@@ -75,6 +76,8 @@ class EvidencePack(Frozen):
     test_evidence: TestEvidence
     exceptions: tuple[ExceptionReference, ...]
     metadata: Metadata
+    attestations: tuple[Attestation, ...] | None = None
+    """Risk factors that the author vouches for."""
 
     @property
     def release_digest(self) -> str:

@@ -17,6 +17,7 @@ from eucora.evidence.sections import (
     Artifact,
     ArtifactProvenance,
     ArtifactSigning,
+    Attestation,
     ExceptionReference,
     Installation,
     MalwareScan,
@@ -93,6 +94,8 @@ def seal(
         test_evidence=TestEvidence(pre_release=draft.pre_release_tests),
         exceptions=cited,
         metadata=Metadata(pack_version=1, author=author, sealed_at=sealed_at),
+        attestations=tuple(Attestation(factor=factor, row=row) for factor, row in sorted(draft.attestations.items()))
+        or None,
     )
 
 

@@ -1,7 +1,7 @@
 """The port of change claims: one active change per application, scope and ring (``domain.md`` §1).
 
-Contract: all rings are claimed together or none. A unique index decides, so that of two claims at the same time exactly one
-holds. Claiming again for the same deployment, and releasing what is not held, change nothing.
+Contract: all rings are claimed together or none. A unique index decides, so that of two claims at the same time
+exactly one holds. Claiming again for the same deployment, and releasing what is not held, change nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The port that every effect asks immediately before it acts (``architecture.md`` §1).
 
-Contract: the answer is read from the record, never from a cache. No answer (an error) means: do not act, try again. Once a
-stop of the line is committed, no later call answers None for an effect that it matches. A line stop lets one effect pass: a
-rollback that an operator asked for (``domain.md`` §1).
+Contract: the answer is read from the record, never from a cache. No answer (an error) means: do not act, try again.
+Once a stop of the line is committed, no later call answers None for an effect that it matches. A line stop lets one
+effect pass: a rollback that an operator asked for (``domain.md`` §1).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The ports of sealed documents: evidence packs and risk assessments, by the digest of their canonical JSON.
 
-Contract: a document's name is the SHA-256 (lower-case hex) of its canonical JSON (RFC 8785). Storing is write-once: the same
-document again changes nothing, a document that does not have the digest it is given is refused with ``InvalidInput`` (code
-``digest_mismatch``). Every read is checked: the exact document or ``EvidenceTampered``.
+Contract: a document's name is the SHA-256 (lower-case hex) of its canonical JSON (RFC 8785). Storing is write-once:
+the same document again changes nothing, a document that does not have the digest it is given is refused with
+``InvalidInput`` (code ``digest_mismatch``). Every read is checked: the exact document or ``EvidenceTampered``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["Assessments", "PackDocument", "Packs"]
 class PackDocument:
     """A sealed version of an evidence pack.
 
-    ``pack_id`` and ``version`` (from 1) name it for people; ``document`` is the plain JSON value whose canonical form has
-    the digest ``pack_digest``; ``release_digest`` is that of the part that an approval binds (``domain.md`` §3).
+    ``pack_id`` and ``version`` (from 1) name it for people; ``document`` is the plain JSON value whose canonical form
+    has the digest ``pack_digest``; ``release_digest`` is that of the part that an approval binds (``domain.md`` §3).
     """
 
     pack_id: str
@@ -42,13 +42,15 @@ class Packs(Protocol):
     async def store(self, pack: PackDocument) -> None:
         """Store a sealed version; the same again changes nothing.
 
-        Raises ``InvalidInput`` (``digest_mismatch``), ``Conflict`` (``pack_version_taken``: another document has this id
-        and version), ``Unavailable``.
+        Raises ``InvalidInput`` (``digest_mismatch``), ``Conflict`` (``pack_version_taken``: another document has this
+        id and version), ``Unavailable``.
         """
         ...
 
     async def load(self, pack_digest: str) -> PackDocument:
-        """The version with this digest. Raises ``NotFound`` (``pack_not_found``), ``EvidenceTampered``, ``Unavailable``."""
+        """The version with this digest. Raises ``NotFound`` (``pack_not_found``), ``EvidenceTampered``,
+        ``Unavailable``.
+        """
         ...
 
 
@@ -64,5 +66,8 @@ class Assessments(Protocol):
         ...
 
     async def load(self, assessment_digest: str) -> dict[str, Any]:
-        """The stored document. Raises ``NotFound`` (``assessment_not_found``), ``EvidenceTampered``, ``Unavailable``."""
+        """The stored document.
+
+        Raises ``NotFound`` (``assessment_not_found``), ``EvidenceTampered``, ``Unavailable``.
+        """
         ...

@@ -1,7 +1,7 @@
 """The port of live progress: counts for people to watch, never facts.
 
-Contract: the newest observation wins (an older one changes nothing); nothing here moves a gate. A plane's row that does not
-exist yet is left alone: the record makes it.
+Contract: the newest observation wins (an older one changes nothing); nothing here moves a gate. A plane's row that
+does not exist yet is left alone: the record makes it.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 Contract, held by ``tests/store/test_record.py``:
 
 - A batch continues the stream where it stands: its first fact has the sequence ``head + 1``.
-- Appending again what is stored already counts as success and changes nothing, also when only the beginning of the batch
-  is stored (the rest is appended) and also when both attempts run at the same time.
-- A batch that differs from what is stored, or leaves a gap, is refused whole with :class:`StreamConflict`; nothing of it is
-  stored. The stored facts are the truth: a caller that lost its own memory of them reads them with :meth:`Record.read`.
+- Appending again what is stored already counts as success and changes nothing, also when only the beginning of the
+  batch is stored (the rest is appended) and also when both attempts run at the same time.
+- A batch that differs from what is stored, or leaves a gap, is refused whole with :class:`StreamConflict`; nothing of
+  it is stored. The stored facts are the truth: a caller that lost its own memory of them reads them with
+  :meth:`Record.read`.
 - Facts, chain and projection are committed together or not at all; when ``append`` returned they are durable.
 """
 
@@ -43,7 +44,9 @@ class FactBatch:
 
     def __post_init__(self) -> None:
         if self.first_sequence < 1 or not self.facts:
-            raise ValueError(f"a batch holds facts and begins at 1 or later, not {len(self.facts)} at {self.first_sequence}")
+            raise ValueError(
+                f"a batch holds facts and begins at 1 or later, not {len(self.facts)} at {self.first_sequence}"
+            )
 
     @property
     def last_sequence(self) -> int:

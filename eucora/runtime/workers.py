@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -21,6 +21,8 @@ from eucora.settings import Settings
 from workflows.deployment import PLANE_QUEUE_PREFIX, DeploymentWorkflow
 
 __all__ = ["run_workers", "select_queues"]
+
+OnFatalError = Callable[[BaseException], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +49,12 @@ async def run_workers(settings: Settings, environment: Mapping[str, str], *, que
         core = await stack.enter_async_context(Core.open(settings, environment))
         chosen = select_queues(queues, core=settings.task_queue, planes=core.planes)
         client = await connect(runtime=_runtime(settings))
-        workers = [_worker(client, settings, core, queue) for queue in chosen]
+
+        async def fatal(error: BaseException) -> None:
+            log.error("worker.failed", error=str(error))
+            stop.set()  # the process ends, so that its supervisor starts it anew
+
+        workers = [_worker(client, settings, core, queue, fatal) for queue in chosen]
         for worker in workers:
             await stack.enter_async_context(worker)
         await stack.enter_async_context(
@@ -59,7 +66,7 @@ async def run_workers(settings: Settings, environment: Mapping[str, str], *, que
             )
         )
         log.info("worker.started", queues=list(chosen))
-        await _until_stopped(stop, workers)
+        await stop.wait()
         log.info("worker.stopping", grace_seconds=settings.shutdown_grace_seconds)
     log.info("worker.stopped")
 
@@ -72,7 +79,7 @@ def _runtime(settings: Settings) -> Runtime | None:
     return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
 
 
-def _worker(client: Client, settings: Settings, core: Core, queue: str) -> Worker:
+def _worker(client: Client, settings: Settings, core: Core, queue: str, fatal: OnFatalError) -> Worker:
     grace = timedelta(seconds=settings.shutdown_grace_seconds)
     pollers = PollerBehaviorAutoscaling()
     if queue == settings.task_queue:
@@ -85,6 +92,7 @@ def _worker(client: Client, settings: Settings, core: Core, queue: str) -> Worke
             workflow_task_poller_behavior=pollers,
             activity_task_poller_behavior=pollers,
             graceful_shutdown_timeout=grace,
+            on_fatal_error=fatal,
         )
     plane = queue.removeprefix(PLANE_QUEUE_PREFIX)
     return Worker(
@@ -94,13 +102,5 @@ def _worker(client: Client, settings: Settings, core: Core, queue: str) -> Worke
         activity_task_poller_behavior=pollers,
         max_concurrent_activities=64,
         graceful_shutdown_timeout=grace,
+        on_fatal_error=fatal,
     )
-
-
-async def _until_stopped(stop: asyncio.Event, workers: Sequence[Worker]) -> None:
-    """Return when asked to stop; a worker that died takes the process down, so that a supervisor starts it anew."""
-    while not stop.is_set() and all(worker.is_running for worker in workers):
-        try:
-            await asyncio.wait_for(stop.wait(), timeout=1.0)
-        except TimeoutError:
-            continue

@@ -28,6 +28,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple, Protocol
 
+from pydantic import ConfigDict, with_config
+
 from eucora.sim.population import GROUPS, SITE_CLASSES
 
 __all__ = [
@@ -73,6 +75,7 @@ class Fate(StrEnum):
     SILENT = "silent"
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """How one release behaves. Rates are shares in [0, 1], ranges and durations are seconds."""

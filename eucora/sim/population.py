@@ -103,6 +103,9 @@ class Population:
         """Where in its site's connection cycle a device stands at time 0, as a share of the cycle."""
         return self._draws(index)[3]
 
+    def site_class_of(self, index: int) -> str:
+        return SITE_CLASSES[self.class_codes[index]]
+
     def device_id(self, index: int) -> str:
         return f"{self._prefix}{index:06d}"
 

@@ -68,6 +68,8 @@ class Wiring:
             "EUCORA_SIGNING_KEY_FILE": str(self.keys.signing),
             "EUCORA_IDENTITY_SECRET_FILE": str(self.keys.identity),
             "EUCORA_FLEET_URL": self.url("fleet"),
+            "EUCORA_FLEET_PLANES": ",".join(f"{name}={mode}" for name, mode in self.fleet.planes.items()),
+            "EUCORA_PLANES": ",".join(f"{name}=sim" for name in self.fleet.planes),
             "EUCORA_HEALTH_PORT": str(self.ports["worker-health"]),
             "EUCORA_METRICS_PORT": str(self.ports["worker-metrics"]),
             "EUCORA_SHUTDOWN_GRACE_SECONDS": str(WORKER_GRACE_SECONDS),
@@ -111,7 +113,7 @@ def fleet(wiring: Wiring) -> Service:
     data = ["--data", str(wiring.folder.fleet)]
     command = wiring.command("fleet", ["-m", "eucora.sim.fleet", *options, *data, *planes])
     base = wiring.url("fleet")
-    return Service(command=command, ready_url=f"{base}/health", urls={"fleet": base})
+    return Service(command=command, ready_url=f"{base}/control/health", urls={"fleet": base})
 
 
 def api(wiring: Wiring) -> Service:

@@ -4,8 +4,8 @@ The hash of an event is the SHA-256 of its canonical JSON (RFC 8785) with these 
 
     actor at correlation_id error_class payload plane previous_hash ring role sequence stream type
 
-``previous_hash`` is the hash of the event before it in the stream, 64 zeros for the first. ``at`` is RFC 3339 in UTC with six
-decimals and ``Z``. The payload of a deployment's fact is what these members do not say already.
+``previous_hash`` is the hash of the event before it in the stream, 64 zeros for the first. ``at`` is RFC 3339 in UTC
+with six decimals and ``Z``. The payload of a deployment's fact is what these members do not say already.
 """
 
 from __future__ import annotations

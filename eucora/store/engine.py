@@ -84,7 +84,7 @@ class Database:
         try:
             async with self._sessions() as session, session.begin():
                 yield session
-        except (DBAPIError, PoolTimeout, psycopg.OperationalError) as error:
+        except (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.DataError) as error:
             with_error = error
         else:
             return
@@ -107,7 +107,7 @@ class Database:
                     if not driver.closed:
                         await driver.rollback()
                     raise
-        except (DBAPIError, PoolTimeout, psycopg.OperationalError) as error:
+        except (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.DataError) as error:
             with_error = error
         else:
             return
@@ -124,6 +124,11 @@ class Database:
 
     async def _raise(self, error: BaseException) -> None:
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.DataError):
+            sentence = (
+                "The request holds a value that cannot be stored, such as a NUL character or a number out of range."
+            )
+            raise InvalidInput(sentence, code="value_not_storable") from error
         lost = isinstance(error, InterfaceError | OperationalError | PoolTimeout) or isinstance(
             cause, psycopg.OperationalError
         )
@@ -140,4 +145,5 @@ class Database:
 
 
 _SERVER_GONE = (None, "57P01", "57P02", "57P03", "08000", "08003", "08006")
-"""No SQLSTATE at all (the connection broke), the server's shutdown codes, connection exceptions (appendix A of its manual)."""
+"""No SQLSTATE at all (the connection broke), the server's shutdown codes, connection exceptions (appendix A of its
+manual)."""

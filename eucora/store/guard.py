@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 
 from eucora.domain.errors import NotFound
 from eucora.domain.vocabulary import HoldKind, Operation
@@ -27,14 +27,18 @@ class PostgresGuard:
         self._database = database
 
     async def may_act(self, deployment_id: str, operation: Operation, plane: str, ring: str) -> Stop | None:
-        async with self._database.driver() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+        async with self._database.driver() as connection, connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_STOPS, {"deployment_id": deployment_id, "plane": plane})
             found = await cursor.fetchone()
         if found is None:
             sentence = f"Deployment {deployment_id} has no record; nothing may act for it."
             raise NotFound(sentence, code="deployment_not_found")
-        if found.id is None or (operation is Operation.ROLL_BACK and found.asked_for):
+        if found["id"] is None or (operation is Operation.ROLL_BACK and found["asked_for"]):
             return None
         return Stop(
-            kind=HoldKind.LINE_STOP, who=found.stopped_by, why=found.why, since=found.stopped_at, reference=found.id
+            kind=HoldKind.LINE_STOP,
+            who=found["stopped_by"],
+            why=found["why"],
+            since=found["stopped_at"],
+            reference=found["id"],
         )

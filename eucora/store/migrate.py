@@ -1,7 +1,7 @@
 """Migrations: forward only, run as the role that owns the tables.
 
-``upgrade`` needs no configuration file; the scripts are part of the package. It may be called by several processes at the
-same time and for a database that is up to date.
+``upgrade`` needs no configuration file; the scripts are part of the package. It may be called by several processes at
+the same time and for a database that is up to date.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def _connect(url: str) -> Iterator[Connection]:
 def _realign(connection: Connection) -> None:
     """Let the order of events go on where the record ends, when a restored database came to a younger cluster.
 
-    Transaction numbers start low in a new cluster; without a shift its events would sort before those that were restored.
+    Transaction numbers start low in a new cluster; without a shift its events would sort before those that were
+    restored.
     """
     newest = connection.execute(text("SELECT max(transaction) FROM event")).scalar_one()
     now = connection.execute(text("SELECT event_transaction()")).scalar_one()

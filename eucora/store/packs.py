@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from psycopg.errors import UniqueViolation
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 
 from eucora.domain.errors import Conflict, InvalidInput, NotFound
 from eucora.domain.plan import Scope
@@ -57,25 +57,27 @@ class PostgresPacks:
             raise Conflict(sentence, code="pack_version_taken", field="version") from error
 
     async def load(self, pack_digest: str) -> PackDocument:
-        async with self._database.driver() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+        async with self._database.driver() as connection, connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_LOAD_PACK, [pack_digest])
             found = await cursor.fetchone()
         if found is None:
-            raise NotFound(f"No evidence pack has the digest {pack_digest}.", code="pack_not_found", field="pack_digest")
+            raise NotFound(
+                f"No evidence pack has the digest {pack_digest}.", code="pack_not_found", field="pack_digest"
+            )
         return PackDocument(
-            pack_id=found.pack_id,
-            version=found.version,
+            pack_id=found["pack_id"],
+            version=found["version"],
             pack_digest=pack_digest,
-            release_digest=found.release_digest,
-            author=found.author,
+            release_digest=found["release_digest"],
+            author=found["author"],
             scope=Scope(
-                tenant=found.tenant,
-                business_unit=found.business_unit,
-                acquisition_boundary=found.acquisition_boundary,
-                site=found.site,
+                tenant=found["tenant"],
+                business_unit=found["business_unit"],
+                acquisition_boundary=found["acquisition_boundary"],
+                site=found["site"],
             ),
-            document=checked(found.document, pack_digest),
-            created_at=found.created_at,
+            document=checked(found["document"], pack_digest),
+            created_at=found["created_at"],
         )
 
 

@@ -41,9 +41,7 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        key = tuple(
-            time_from_text(part) if kind is datetime else part for kind, part in zip(kinds, parts, strict=True)
-        )
+        key = tuple(time_from_text(part) if kind is datetime else part for kind, part in zip(kinds, parts, strict=True))
     except (ValueError, TypeError, binascii.Error) as error:
         raise _invalid() from error
     if not all(isinstance(part, kind) and not isinstance(part, bool) for kind, part in zip(kinds, key, strict=True)):

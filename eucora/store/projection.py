@@ -16,7 +16,17 @@ from eucora.domain.plan import RingPlan
 from eucora.domain.state import PlaneRun, RingRun, RolloutState
 from models.messages.codec import fact_to_json, figures_to_json
 
-__all__ = ["LIVE", "Row", "deployment_row", "hold_rows", "live_row", "plane_rows", "review_rows", "ring_rows", "vote_rows"]
+__all__ = [
+    "LIVE",
+    "Row",
+    "deployment_row",
+    "hold_rows",
+    "live_row",
+    "plane_rows",
+    "review_rows",
+    "ring_rows",
+    "vote_rows",
+]
 
 Row = dict[str, Any]
 LIVE = ("succeeded", "failed", "in_progress", "unknown", "figures", "observed_at")
@@ -77,7 +87,9 @@ def plane_rows(state: RolloutState) -> dict[tuple[str, ...], Row]:
     runs = {(ring.name, run.plane): run for ring in state.rings for run in ring.planes}
     sizes = {(one.ring, one.plane): one.devices for one in state.risk.cohorts} if state.risk is not None else {}
     return {
-        (ring.name, plane): _plane_row(state, ring, plane, runs.get((ring.name, plane)), sizes.get((ring.name, plane), 0))
+        (ring.name, plane): _plane_row(
+            state, ring, plane, runs.get((ring.name, plane)), sizes.get((ring.name, plane), 0)
+        )
         for ring in state.plan.rings
         for plane in ring.planes
     }
@@ -102,7 +114,7 @@ def hold_rows(state: RolloutState) -> dict[tuple[str, ...], Row]:
 def review_rows(state: RolloutState) -> dict[tuple[str, ...], Row]:
     """The rows of ``cab_request`` by id."""
     plan = state.plan
-    rows = {}
+    rows: dict[tuple[str, ...], Row] = {}
     for review in state.reviews:
         identity = f"{plan.deployment_id}.{review.checkpoint}"
         rows[(identity,)] = {

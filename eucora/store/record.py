@@ -1,7 +1,7 @@
 """The record on Postgres: facts, chain and projection in one transaction, in two round trips.
 
-The first locks the head of the stream and reads where it stands. The second inserts the events (which advances the head,
-see ``migrations/versions/0001_record.sql``), writes the rows that changed, and commits.
+The first locks the head of the stream and reads where it stands. The second inserts the events (which advances the
+head, see ``migrations/versions/0001_record.sql``), writes the rows that changed, and commits.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class PostgresRecord:
             new = batch.facts[known:]
             events = chain(stream, drafts[known:], after=head.length, previous=head.hash)
             after = _fold(state, new)
-            writes = list(_writes(state, after, {event.sequence: fact for event, fact in zip(events, new, strict=True)}))
+            writes = list(
+                _writes(state, after, {event.sequence: fact for event, fact in zip(events, new, strict=True)})
+            )
             try:
                 async with connection.pipeline():
                     await connection.execute(

@@ -12,7 +12,9 @@ __all__ = ["within"]
 
 
 def within(table: Any, scope: Scope | None) -> ColumnElement[bool]:
-    """Rows of ``table`` (with the columns of a scope) that ``scope`` covers; None covers all tenants, for our own use."""
+    """Rows of ``table`` (with the columns of a scope) that ``scope`` covers; None covers all tenants, for our own
+    use.
+    """
     if scope is None:
         return true()
     return and_(

@@ -61,16 +61,16 @@ _OF_STREAM = "FROM stream_head h JOIN event e ON e.stream_month = h.stream_month
 READ_EVENTS = f"""
 SELECT e.type, e.actor, e.role, e.at, e.error_class, e.ring, e.plane, e.payload
 {_OF_STREAM} WHERE h.stream = %(stream)s AND e.sequence > %(after)s ORDER BY e.sequence
-"""  # noqa: S608 - no value in it
+"""
 
 READ_HASHES = f"""
 SELECT e.previous_hash, e.hash
 {_OF_STREAM} WHERE h.stream = %(stream)s AND e.sequence BETWEEN %(first)s AND %(last)s ORDER BY e.sequence
-"""  # noqa: S608 - no value in it
+"""
 
 INSERT_EVENTS = """
-INSERT INTO event (stream_month, stream, sequence, type, actor, role, at, correlation_id, ring, plane, payload, error_class,
-    previous_hash, hash, tenant)
+INSERT INTO event (stream_month, stream, sequence, type, actor, role, at, correlation_id, ring, plane, payload,
+    error_class, previous_hash, hash, tenant)
 SELECT %(month)s, %(stream)s, e.sequence, e.type, e.actor, e.role, e.at, %(correlation_id)s, e.ring, e.plane,
     e.payload::json, e.error_class, e.previous_hash, e.hash, %(tenant)s
 FROM unnest(%(sequence)s::bigint[], %(type)s::text[], %(actor)s::text[], %(role)s::text[], %(at)s::timestamptz[],
@@ -85,11 +85,13 @@ UPSERT_PLANE = _upsert(PlaneRunTable, without=LIVE)
 UPSERT_HOLD = _upsert(HoldTable)
 UPSERT_REVIEW = _upsert(CabRequestTable)
 INSERT_VOTE = _insert("cab_vote", _columns(CabVoteTable)) + " ON CONFLICT (deployment_id, message_id) DO NOTHING"
-DELETE_HOLD = "DELETE FROM hold WHERE deployment_id = %(deployment_id)s AND kind = %(kind)s AND reference = %(reference)s"
+DELETE_HOLD = """
+DELETE FROM hold WHERE deployment_id = %(deployment_id)s AND kind = %(kind)s AND reference = %(reference)s
+"""
 
 OBSERVE = """
-UPDATE plane_run SET succeeded = %(succeeded)s, failed = %(failed)s, in_progress = %(in_progress)s, unknown = %(unknown)s,
-    figures = %(figures)s, observed_at = %(observed_at)s
+UPDATE plane_run SET succeeded = %(succeeded)s, failed = %(failed)s, in_progress = %(in_progress)s,
+    unknown = %(unknown)s, figures = %(figures)s, observed_at = %(observed_at)s
 WHERE deployment_id = %(deployment_id)s AND ring = %(ring)s AND plane = %(plane)s
     AND (observed_at IS NULL OR observed_at <= %(observed_at)s)
 """

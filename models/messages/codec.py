@@ -1,9 +1,10 @@
 """Facts, states and risk assessments as plain JSON values, and back.
 
-One form for each value, so that equal values have equal bytes: times are RFC 3339 in UTC with six decimals and ``Z``, a float
-with an integral value is written as an integer (as canonical JSON does), enumerations are their values, tuples are lists.
-Reading gives back an equal object, and writing that one gives the same JSON again. Reading ignores unknown members and fills
-missing ones with their defaults, because facts of older and newer releases are read for ever.
+One form for each value, so that equal values have equal bytes: times are RFC 3339 in UTC with six decimals and ``Z``,
+a float with an integral value is written as an integer (as canonical JSON does), enumerations are their values,
+tuples are lists. Reading gives back an equal object, and writing that one gives the same JSON again. Reading ignores
+unknown members and fills missing ones with their defaults, because facts of older and newer releases are read for
+ever.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class StreamHeadTable(SQLModel, table=True):
 class EventTable(SQLModel, table=True):
     """One fact, never changed. ``stored_at`` and ``transaction`` are the database's own and stay outside the hash.
 
-    ``payload`` is canonical JSON (RFC 8785) of what the other columns do not say. ``transaction`` orders the events of all
-    streams in the order in which they can be read for good, see ``eucora.store.event_queries``.
+    ``payload`` is canonical JSON (RFC 8785) of what the other columns do not say. ``transaction`` orders the events
+    of all streams in the order in which they can be read for good, see ``eucora.store.event_queries``.
     """
 
     __tablename__ = "event"

@@ -17,7 +17,10 @@ class CabRequestTable(SQLModel, table=True):
     """The review of a checkpoint; ``id`` is ``<deployment id>.<order of the ring before which it stands>``."""
 
     __tablename__ = "cab_request"
-    __table_args__ = (Index("cab_request_status", "tenant", "status", "due_at"), Index("cab_request_requester", "requester"))
+    __table_args__ = (
+        Index("cab_request_status", "tenant", "status", "due_at"),
+        Index("cab_request_requester", "requester"),
+    )
 
     id: str = Field(primary_key=True)
     deployment_id: str = Field(foreign_key="deployment.id", index=True)

@@ -69,3 +69,13 @@ def test_every_vendor_folder_is_under_the_independence_contract() -> None:
         if not path.parent.name.startswith("_")
     }
     assert set(independent["modules"]) == folders, "write each vendor folder into the contract in pyproject.toml"
+
+
+def test_every_room_has_its_place_in_the_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    placed = {room.strip(" ()") for layer in layers for room in layer.replace(":", "|").split("|")}
+    rooms = {f"eucora.{path.parent.name}" for path in (ROOT / "eucora").glob("*/__init__.py")}
+    modules = {f"eucora.{path.stem}" for path in (ROOT / "eucora").glob("*.py") if path.stem != "__init__"}
+    tops = set(PACKAGES) - {"eucora"}
+    assert (rooms | modules | tops) - placed == set(), "place the room in the layers contract of pyproject.toml"

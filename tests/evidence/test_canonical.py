@@ -13,16 +13,16 @@ from eucora.domain.errors import InvalidInput
 from eucora.evidence.canonical import canonical_json, digest, sha256_hex
 from eucora.evidence.errors import NotCanonicalJson
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-JSON = st.recursive(
+TEXT = st.text('ab"\\/\n\x00é€\ufb33\U0001f600', max_size=4)
+SCALAR = (
     st.none()
     | st.booleans()
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(min_value=-(2.0**53) + 1, max_value=2.0**53 - 1)
-    | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
-    max_leaves=12,
+    | TEXT
 )
+FLAT = SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(TEXT, SCALAR, max_size=3)
+JSON = FLAT | st.lists(FLAT, max_size=3) | st.dictionaries(TEXT, FLAT, max_size=3)
 
 
 def test_the_example_of_the_rfc() -> None:
@@ -82,8 +82,6 @@ def test_reading_and_writing_again_changes_no_byte(value: Any) -> None:
     assert digest(value) == sha256_hex(data) == hashlib.sha256(data).hexdigest()
 
 
-@given(st.dictionaries(TEXT, JSON, max_size=6), st.randoms(use_true_random=False))
-def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -> None:
-    items = list(value.items())
-    random.shuffle(items)
-    assert digest(dict(items)) == digest(value)
+@given(st.lists(st.tuples(TEXT, FLAT), max_size=4, unique_by=lambda pair: pair[0]))
+def test_the_order_of_keys_does_not_matter(pairs: list[tuple[str, Any]]) -> None:
+    assert digest(dict(pairs)) == digest(dict(reversed(pairs)))

@@ -17,7 +17,9 @@ from tests.domain.world import SIZES, World
 __all__ = ["batch", "batches", "completed", "plan_of", "rejected", "rolled_back", "small"]
 
 
-def plan_of(number: int = 1, *, planes: tuple[str, ...] = ("sim",), rings: int = 2, tenant: str = "default", **options: object) -> RolloutPlan:
+def plan_of(
+    number: int = 1, *, planes: tuple[str, ...] = ("sim",), rings: int = 2, tenant: str = "default", **options: object
+) -> RolloutPlan:
     """The plan of deployment ``d-<number>`` with a correlation id of its own."""
     base = plan(planes=planes, rings=rings, **options)  # type: ignore[arg-type]
     return replace(
@@ -78,7 +80,8 @@ def _to_review(world: World) -> None:
 def rolled_back(number: int = 1) -> tuple[f.Fact, ...]:
     """Too many failures in CANARY: a breach, and everything is taken back."""
     world = World(
-        plan=plan_of(number, rings=3), outcome=lambda ring, _: (SIZES[ring] - 5, 5) if ring == "CANARY" else (SIZES[ring], 0)
+        plan=plan_of(number, rings=3),
+        outcome=lambda ring, _: (SIZES[ring] - 5, 5) if ring == "CANARY" else (SIZES[ring], 0),
     )
     world.run()
     return tuple(world.facts)
@@ -95,5 +98,3 @@ def batch(facts: tuple[f.Fact, ...], first: int = 1, last: int | None = None) ->
 def batches(facts: tuple[f.Fact, ...], size: int = 3) -> list[FactBatch]:
     """A history in batches of ``size``."""
     return [batch(facts, first, first + size - 1) for first in range(1, len(facts) + 1, size)]
-
-

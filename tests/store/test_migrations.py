@@ -12,7 +12,7 @@ from eucora.store import migrate
 from eucora.store.engine import driver_url
 
 
-def test_migrations_make_exactly_the_tables_of_the_models(owner_database_url: str):
+def test_migrations_make_exactly_the_tables_of_the_models(owner_database_url: str) -> None:
     engine = create_engine(driver_url(owner_database_url))
     with engine.connect() as connection:
         options = {"compare_type": True, "include_name": _ours}
@@ -26,6 +26,6 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name is not None and name.startswith("event_2"))
 
 
-def test_upgrading_twice_changes_nothing(owner_database_url: str):
+def test_upgrading_twice_changes_nothing(owner_database_url: str) -> None:
     assert migrate.upgrade(owner_database_url) == migrate.head()
     assert migrate.current(owner_database_url) == migrate.head()

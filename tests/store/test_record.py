@@ -25,11 +25,11 @@ def record(database: Database) -> PostgresRecord:
     return PostgresRecord(database)
 
 
-def test_it_is_a_record(record: PostgresRecord):
+def test_it_is_a_record(record: PostgresRecord) -> None:
     assert isinstance(record, Record)
 
 
-async def test_what_was_appended_is_read_back_in_order(record: PostgresRecord):
+async def test_what_was_appended_is_read_back_in_order(record: PostgresRecord) -> None:
     facts = completed()
     for part in batches(facts, 4):
         await record.append(part)
@@ -38,7 +38,9 @@ async def test_what_was_appended_is_read_back_in_order(record: PostgresRecord):
     assert await record.read("d-2") == ()
 
 
-async def test_every_event_carries_the_hash_of_the_one_before(record: PostgresRecord, owner: psycopg.Connection):
+async def test_every_event_carries_the_hash_of_the_one_before(
+    record: PostgresRecord, owner: psycopg.Connection
+) -> None:
     facts = small()
     for part in batches(facts, 5):
         await record.append(part)
@@ -55,7 +57,7 @@ async def test_every_event_carries_the_hash_of_the_one_before(record: PostgresRe
 
 async def test_a_batch_that_is_stored_counts_as_success_and_changes_nothing(
     record: PostgresRecord, owner: psycopg.Connection
-):
+) -> None:
     facts = small()
     first = await record.append(batch(facts, 1, 4))
     before = (stored(owner, "deployment/d-1"), projected(owner))
@@ -66,7 +68,7 @@ async def test_a_batch_that_is_stored_counts_as_success_and_changes_nothing(
     assert (inside.sequence, inside.appended) == (4, 0)
 
 
-async def test_of_a_batch_whose_beginning_is_stored_only_the_rest_is_appended(record: PostgresRecord):
+async def test_of_a_batch_whose_beginning_is_stored_only_the_rest_is_appended(record: PostgresRecord) -> None:
     facts = small()
     await record.append(batch(facts, 1, 4))
     result = await record.append(batch(facts, 3, 9))
@@ -74,7 +76,7 @@ async def test_of_a_batch_whose_beginning_is_stored_only_the_rest_is_appended(re
     assert await record.read("d-1") == facts[:9]
 
 
-async def test_other_facts_at_stored_sequences_are_refused_whole(record: PostgresRecord):
+async def test_other_facts_at_stored_sequences_are_refused_whole(record: PostgresRecord) -> None:
     facts = small()
     await record.append(batch(facts, 1, 4))
     other = replace(facts[3], at=facts[3].at + timedelta(microseconds=1))
@@ -86,7 +88,7 @@ async def test_other_facts_at_stored_sequences_are_refused_whole(record: Postgre
 
 
 @pytest.mark.parametrize("first", [2, 6])
-async def test_a_gap_is_refused(record: PostgresRecord, first: int, owner: psycopg.Connection):
+async def test_a_gap_is_refused(record: PostgresRecord, first: int, owner: psycopg.Connection) -> None:
     facts = small()
     if first > 2:
         await record.append(batch(facts, 1, 4))
@@ -96,12 +98,12 @@ async def test_a_gap_is_refused(record: PostgresRecord, first: int, owner: psyco
     assert stands == (None if first == 2 else (4,))
 
 
-async def test_a_plan_of_another_deployment_does_not_begin_the_stream(record: PostgresRecord):
+async def test_a_plan_of_another_deployment_does_not_begin_the_stream(record: PostgresRecord) -> None:
     with pytest.raises(StreamConflict):
         await record.append(FactBatch(deployment_id="d-9", first_sequence=1, facts=small()[:1]))
 
 
-async def test_facts_that_do_not_fold_leave_no_trace(record: PostgresRecord, owner: psycopg.Connection):
+async def test_facts_that_do_not_fold_leave_no_trace(record: PostgresRecord, owner: psycopg.Connection) -> None:
     facts = small()
     await record.append(batch(facts, 1, 2))
     with pytest.raises(ValueError, match="created already"):
@@ -110,7 +112,7 @@ async def test_facts_that_do_not_fold_leave_no_trace(record: PostgresRecord, own
     assert await record.append(batch(facts, 3)) is not None
 
 
-async def test_a_taken_correlation_id_is_a_conflict(record: PostgresRecord, owner: psycopg.Connection):
+async def test_a_taken_correlation_id_is_a_conflict(record: PostgresRecord, owner: psycopg.Connection) -> None:
     await record.append(batch(small(1), 1, 2))
     created = small(2)[0]
     assert isinstance(created, f.DeploymentCreated)
@@ -121,7 +123,9 @@ async def test_a_taken_correlation_id_is_a_conflict(record: PostgresRecord, owne
     assert owner.execute("SELECT count(*) FROM event WHERE stream = 'deployment/d-2'").fetchone() == (0,)
 
 
-async def test_the_same_batch_from_many_writers_at_once_is_stored_once(database: Database, owner: psycopg.Connection):
+async def test_the_same_batch_from_many_writers_at_once_is_stored_once(
+    database: Database, owner: psycopg.Connection
+) -> None:
     facts = small()
     writers = [PostgresRecord(database) for _ in range(5)]
     for part in batches(facts, 4):
@@ -131,11 +135,13 @@ async def test_the_same_batch_from_many_writers_at_once_is_stored_once(database:
     assert len(stored(owner, "deployment/d-1")) == len(facts)
 
 
-async def test_of_different_batches_at_once_one_is_stored_and_the_others_are_refused(database: Database):
+async def test_of_different_batches_at_once_one_is_stored_and_the_others_are_refused(database: Database) -> None:
     facts = small()
     await PostgresRecord(database).append(batch(facts, 1, 2))
     rivals = [
-        FactBatch(deployment_id="d-1", first_sequence=3, facts=(replace(facts[2], at=facts[2].at + timedelta(seconds=n)),))
+        FactBatch(
+            deployment_id="d-1", first_sequence=3, facts=(replace(facts[2], at=facts[2].at + timedelta(seconds=n)),)
+        )
         for n in range(5)
     ]
     results = await asyncio.gather(
@@ -145,7 +151,7 @@ async def test_of_different_batches_at_once_one_is_stored_and_the_others_are_ref
     assert len(await PostgresRecord(database).read("d-1")) == 3
 
 
-async def test_many_streams_are_written_side_by_side(record: PostgresRecord):
+async def test_many_streams_are_written_side_by_side(record: PostgresRecord) -> None:
     histories = {number: small(number) for number in range(1, 9)}
 
     async def write(facts: tuple[f.Fact, ...]) -> None:
@@ -157,7 +163,9 @@ async def test_many_streams_are_written_side_by_side(record: PostgresRecord):
         assert await record.read(f"d-{number}") == facts
 
 
-async def test_a_writer_that_remembers_an_old_state_takes_the_stored_one(database: Database, owner: psycopg.Connection):
+async def test_a_writer_that_remembers_an_old_state_takes_the_stored_one(
+    database: Database, owner: psycopg.Connection
+) -> None:
     facts = completed()
     one, other = PostgresRecord(database), PostgresRecord(database)
     for index, part in enumerate(batches(facts, 3)):
@@ -166,15 +174,14 @@ async def test_a_writer_that_remembers_an_old_state_takes_the_stored_one(databas
     assert await one.read("d-1") == facts
 
 
-async def test_a_lost_projection_is_rebuilt_from_the_record(database: Database, owner: psycopg.Connection):
+async def test_a_lost_projection_is_rebuilt_from_the_record(database: Database, owner: psycopg.Connection) -> None:
     facts = small()
     await PostgresRecord(database).append(batch(facts, 1, 8))
-    for table in ("hold", "plane_run", "ring_run", "deployment"):
-        owner.execute(f"DELETE FROM {table}")
+    owner.execute("DELETE FROM hold; DELETE FROM plane_run; DELETE FROM ring_run; DELETE FROM deployment")
     await PostgresRecord(database).append(batch(facts, 9))
     row = projected(owner)["deployment"][0]
     assert (row["state"], row["sequence"]) == (fold(facts).state.value, len(facts))
 
 
-def test_the_stream_is_named_after_the_deployment():
+def test_the_stream_is_named_after_the_deployment() -> None:
     assert deployment_stream("d-1") == "deployment/d-1"

@@ -47,6 +47,7 @@ class LedgerEntry:
     received: int
     applied: int
     plays: int
+    correlation_id: str | None
     first_at: str
     last_at: str
 
@@ -73,6 +74,7 @@ def carry_out_once(
     request: Request,
     carry_out: Callable[[], Carried],
     *,
+    correlation_id: str | None,
     at: datetime,
 ) -> Carried:
     """Carry out an effect and record it, in the caller's transaction; if the key is known, only answer as before."""
@@ -81,7 +83,7 @@ def carry_out_once(
         return before
     carried = carry_out()
     connection.execute(
-        "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
+        "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
         (
             str(key),
             key.deployment_id,
@@ -92,6 +94,7 @@ def carry_out_once(
             _digest(request),
             carried.job_id,
             json.dumps(carried.outcome),
+            correlation_id,
             at.isoformat(),
             at.isoformat(),
         ),

@@ -20,6 +20,7 @@ __all__ = [
     "empty_target",
     "inventory_unreadable",
     "ledger_unavailable",
+    "ledger_version",
     "unknown_assignment",
     "unknown_device",
     "unknown_object",
@@ -50,6 +51,13 @@ def inventory_unreadable(reason: str) -> PlanePermanent:
 
 def ledger_unavailable(error: sqlite3.Error) -> PlaneTransient:
     return PlaneTransient(f"The connector's ledger does not answer: {error}", code="ledger_unavailable")
+
+
+def ledger_version(path: str, version: int) -> PlanePermanent:
+    return PlanePermanent(
+        f"{path} was written by another version of the connector ({version}); move it away to begin a new ledger.",
+        code="ledger_version",
+    )
 
 
 def artifact_unreadable(sha256: str, error: Exception) -> PlaneError:

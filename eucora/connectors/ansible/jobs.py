@@ -47,6 +47,7 @@ class Job:
     process: ProcessIdentity | None
     removed: bool
     starts: int
+    correlation_id: str | None
 
     @property
     def running(self) -> bool:
@@ -69,6 +70,7 @@ def create(
     application: str,
     devices: Sequence[str],
     allowed: int,
+    correlation_id: str | None = None,
     at: datetime,
 ) -> str:
     """Insert a job. An install or uninstall takes its hosts over from earlier jobs of the application."""
@@ -76,8 +78,8 @@ def create(
     if kind is not JobKind.DETECT:
         _withdraw(connection, application, devices, error=f"taken over by a later {kind.value}", at=at)
     connection.execute(
-        "INSERT INTO job (job_id, kind, application, object_id, created_at) VALUES (?, ?, ?, ?, ?)",
-        (job_id, kind.value, application, object_id, at.isoformat()),
+        "INSERT INTO job (job_id, kind, application, object_id, correlation_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (job_id, kind.value, application, object_id, correlation_id, at.isoformat()),
     )
     connection.executemany(
         "INSERT INTO job_device (job_id, device_id, state, allowed) VALUES (?, ?, 'in_progress', ?)",
@@ -116,6 +118,7 @@ def get(connection: sqlite3.Connection, job_id: str, *, kind: JobKind | None = N
         process=process,
         removed=row["removed_at"] is not None,
         starts=row["starts"],
+        correlation_id=row["correlation_id"],
     )
 
 

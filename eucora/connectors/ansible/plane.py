@@ -23,6 +23,7 @@ from eucora.connectors.ansible.supervisor import Supervisor
 from eucora.domain.devices import Device
 from eucora.domain.errors import PlaneError, PlaneInvalid, PlanePermanent, PlaneTransient
 from eucora.domain.vocabulary import RollbackStrategy
+from eucora.observability import correlation_id
 from eucora.ports.plane import (
     ArtifactReader,
     Assignment,
@@ -227,6 +228,7 @@ class AnsiblePlane:
                     application=package.application,
                     devices=devices,
                     allowed=self._settings.max_attempts,
+                    correlation_id=correlation_id(),
                     at=self._clock(),
                 )
                 return Carried(outcome={"job_id": job_id, "targeted": len(devices)}, job_id=job_id)
@@ -259,6 +261,7 @@ class AnsiblePlane:
                 application=package.application,
                 devices=devices,
                 allowed=1,
+                correlation_id=correlation_id(),
                 at=self._clock(),
             )
 
@@ -297,7 +300,14 @@ class AnsiblePlane:
 
         def change() -> Carried:
             with self._store.change() as connection:
-                return effects.carry_out_once(connection, key, request, lambda: carry_out(connection), at=self._clock())
+                return effects.carry_out_once(
+                    connection,
+                    key,
+                    request,
+                    lambda: carry_out(connection),
+                    correlation_id=correlation_id(),
+                    at=self._clock(),
+                )
 
         return await self._call(change)
 

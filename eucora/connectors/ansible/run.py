@@ -8,6 +8,7 @@ no worker has been there for ``orphan_grace`` seconds, and when it is asked to (
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -16,8 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from time import monotonic
-
-import structlog
 
 from eucora.connectors.ansible import content, effects, jobs, player, translate, workers
 from eucora.connectors.ansible.jobs import Job, JobKind
@@ -33,7 +32,7 @@ WAIT_SECONDS = 0.1
 KEPT_PLAYS = 20
 """Play folders of a job that are kept for people who look for a cause."""
 
-log = structlog.get_logger("eucora.connectors.ansible.run")
+log = logging.getLogger("eucora.connectors.ansible.run")  # to the job's process.log
 
 
 class JobRun:
@@ -54,7 +53,7 @@ class JobRun:
             package = effects.object_of(connection, self._job.object_id)
         problem = self._problem(package)
         if problem is not None:
-            log.error("job.impossible", job_id=self._job.job_id, reason=problem)
+            log.error("job.impossible reason=%s", problem)
             with self._store.change() as connection:
                 jobs.give_up(connection, self._job.job_id, problem, retry_after=self._retry_after, at=_now())
             return
@@ -79,7 +78,7 @@ class JobRun:
     def _play(self, package: Package, devices: tuple[str, ...]) -> None:
         path = content.path_of(self._settings.state, package.artifact_sha256, package.artifact_name)
         folder = self._new_folder()
-        log.info("play.started", job_id=self._job.job_id, kind=self._job.kind.value, hosts=len(devices))
+        log.info("play.started kind=%s hosts=%d folder=%s", self._job.kind.value, len(devices), folder.name)
         end = player.play(
             self._settings,
             self._job.kind.value,
@@ -89,12 +88,14 @@ class JobRun:
                 artifact=str(path),
                 interpreter=str(self._settings.interpreter),
                 host_timeout=self._settings.host_timeout,
+                job_id=self._job.job_id,
+                correlation_id=self._job.correlation_id or "",
             ),
             folder=folder,
             on_result=self._record,
             stop=self._to_stop,
         )
-        log.info("play.ended", job_id=self._job.job_id, status=end.status)
+        log.info("play.ended status=%s", end.status)
         if self._stopping.is_set():
             return  # hosts without a result stay due: the next process takes them up
         for result in end.results:
@@ -107,7 +108,7 @@ class JobRun:
 
     def _to_stop(self) -> bool:
         if not self._stopping.is_set() and self._watch.abandoned():
-            log.warning("job.abandoned", job_id=self._job.job_id, grace_seconds=self._settings.orphan_grace)
+            log.warning("job.abandoned grace_seconds=%d", self._settings.orphan_grace)
             self._stopping.set()
         return self._stopping.is_set()
 
@@ -131,6 +132,7 @@ def main(arguments: list[str], *, process: ProcessIdentity | None = None) -> int
     """Work on the job; 0 when there is nothing left to do now (or another process does it), 1 when it was stopped."""
     folder, job_id = Path(arguments[0]), arguments[1]
     os.environ.pop("PYTHONPATH", None)  # it names our packages; a host's environment must not see them
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = AnsibleSettings.model_validate_json((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     store = Store(settings.state)
     stopping = Event()

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eucora.connectors.ansible import errors
+
 __all__ = ["FILE_NAME", "Store"]
 
 FILE_NAME = "ledger.sqlite3"
 BUSY_TIMEOUT = 15.0
 """Seconds to wait for another writer."""
+
+SCHEMA_VERSION = 1
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -31,6 +35,7 @@ CREATE TABLE IF NOT EXISTS effect (
     received INTEGER NOT NULL,                  -- calls that came with this key
     job_id TEXT REFERENCES job (job_id),                 -- NULL: the effect was complete when it was recorded
     outcome TEXT NOT NULL,                      -- JSON: the answer to the first call, and to every other
+    correlation_id TEXT,                        -- of the first call
     first_at TEXT NOT NULL, last_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS job (
@@ -43,6 +48,7 @@ CREATE TABLE IF NOT EXISTS job (
     pid INTEGER, process_started REAL,          -- the process that works on it
     starts INTEGER NOT NULL DEFAULT 0,          -- processes started since the last result
     plays INTEGER NOT NULL DEFAULT 0,
+    correlation_id TEXT,
     created_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS job_device (
@@ -74,11 +80,15 @@ class Store:
         self.path = folder / FILE_NAME
 
     def prepare(self) -> None:
-        """Make the folder and the tables; idempotent."""
+        """Make the folder and the tables; idempotent. Raises ``PlanePermanent(code="ledger_version")``."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._connection() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in {0, SCHEMA_VERSION}:
+                raise errors.ledger_version(str(self.path), version)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(SCHEMA)
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:

@@ -128,7 +128,9 @@ def device(inventory: Mapping[str, Any], host: str, groups: tuple[str, ...]) -> 
     )
 
 
-def play_variables(package: Package, *, artifact: str, interpreter: str, host_timeout: int) -> dict[str, str | int]:
+def play_variables(
+    package: Package, *, artifact: str, interpreter: str, host_timeout: int, job_id: str, correlation_id: str
+) -> dict[str, str | int]:
     """The extra variables of every playbook. ``artifact`` is the path of the content on the controller."""
     return {
         "eucora_application": package.application,
@@ -141,4 +143,6 @@ def play_variables(package: Package, *, artifact: str, interpreter: str, host_ti
         "eucora_detect_command": package.detection.get("command", ""),
         "eucora_interpreter": interpreter,
         "eucora_host_timeout": host_timeout,
+        "eucora_job_id": job_id,
+        "eucora_correlation_id": correlation_id,
     }

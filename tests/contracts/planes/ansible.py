@@ -1,4 +1,4 @@
-"""The ``ansible`` connector playing real playbooks on six local hosts; the application is a script that says its version."""
+"""The ``ansible`` connector playing real playbooks on local hosts; the application is a script that says its version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ grep -q installer "$1" && printf '#!/bin/sh\\necho %s\\n' "$3" > "$2/viewer" && 
 
 class AnsibleHarness(PlaneHarness):
     group = "canary"
-    exempt: Mapping[Ability, str] = {  # noqa: RUF012 - a constant, as the base declares it
+    exempt: Mapping[Ability, str] = {
         Ability.FOREIGN_OBJECTS: "objects are in the connector's own ledger; hosts hold none",
         Ability.LOST_ANSWERS: "no answer travels: an effect, its record and its answer are one transaction in a file",
         Ability.HELD_ANSWERS: "see lost answers; a kill between record and play is in tests/connectors/ansible",

@@ -1,0 +1,1 @@
+"""The record as evidence: exported to a file, verified from it with no server."""
