@@ -49,9 +49,7 @@ class ApplicationPart(Part):
     support_tier: Text
     users: int | None = Field(default=None, ge=0, description="People who use it; helps to tell its blast radius.")
     criticality: Literal["low", "medium", "high", "critical"] | None = None
-    requires_admin: bool | None = Field(
-        default=None, description="Whether installing it needs administrator's rights."
-    )
+    requires_admin: bool | None = Field(default=None, description="Whether installing it needs administrator's rights.")
     tags: tuple[Text, ...] = ()
 
 

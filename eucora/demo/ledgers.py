@@ -116,7 +116,9 @@ def missing_effects(effects: Iterable[Effect], *, rings: Mapping[str, Iterable[s
     done = list(effects)
     missing = []
     for plane in dict.fromkeys(plane for planes in rings.values() for plane in planes):
-        published = [one for one in done if one.plane == plane and one.operation == "publish" and one.action != "upload"]
+        published = [
+            one for one in done if one.plane == plane and one.operation == "publish" and one.action != "upload"
+        ]
         if [one.applied for one in published] != [1]:
             missing.append(f"publish on {plane}: {[one.applied for one in published]}")
     for ring, planes in rings.items():

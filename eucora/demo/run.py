@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +123,9 @@ def _play(stack: Stack, board: Board, examples: Path, home: Path) -> tuple[int, 
         thread.join()
         if trouble:
             raise PreparationFailed(str(trouble[0]))
-        board.say(f"stack and artifacts are ready after {board.elapsed:.0f} s; Temporal Web UI {info.urls['temporal-ui']}")
+        board.say(
+            f"stack and artifacts are ready after {board.elapsed:.0f} s; Temporal Web UI {info.urls['temporal-ui']}"
+        )
         desk = Desk(api=info.urls["api"], folder=home / "people")
         fleet = Fleet(info.urls["fleet"])
         try:
@@ -218,7 +220,8 @@ def _keep(stack: Stack, output: Output) -> None:
     """Keep the stack until Ctrl-C."""
     urls = stack.info.urls
     output.say(f"kept: export EUCORA_API_URL={urls['api']}   Temporal Web UI {urls['temporal-ui']}   Ctrl-C ends it")
-    threading.Event().wait()
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _end(output: Output, line: str, status: int) -> int:

@@ -229,9 +229,7 @@ def bad_release(scenario: Scenario) -> None:
     promoted = [event.payload.get("to_ring") for event in events if event.type == "RING_PROMOTED"]
     scenario.claim("LAB passed and CANARY was the last ring", true=promoted == ["CANARY"])
     started = _first(events, "RING_STARTED", "CANARY")
-    breach = next(
-        (event.at for event in events if event.type == "GATE_EVALUATED" and _breached(event, "CANARY")), None
-    )
+    breach = next((event.at for event in events if event.type == "GATE_EVALUATED" and _breached(event, "CANARY")), None)
     window = _window(events, "CANARY")
     in_time = started is not None and breach is not None and breach < started + window
     after = (breach - started).total_seconds() if started and breach else 0.0
@@ -250,7 +248,9 @@ def rejected(scenario: Scenario) -> None:
     view = scenario.end()
     events = scenario.events()
     rings = {effect.ring for effect in scenario.setting.fleet.effects(view.id)}
-    scenario.claim(f"the ledger shows {', '.join(sorted(rings)) or 'no ring'} and nothing beyond LAB", true=rings == {"LAB"})
+    scenario.claim(
+        f"the ledger shows {', '.join(sorted(rings)) or 'no ring'} and nothing beyond LAB", true=rings == {"LAB"}
+    )
     _taken_back(scenario, view, events, rings=("LAB",))
 
 
@@ -278,9 +278,7 @@ def _exactly_once(scenario: Scenario, effects: list[Any]) -> None:
     scenario.claim(sentence + (f"; not so: {'; '.join(trouble)}" if trouble else ""), true=not trouble)
 
 
-def _taken_back(
-    scenario: Scenario, view: DeploymentView, events: list[EventView], *, rings: tuple[str, ...]
-) -> None:
+def _taken_back(scenario: Scenario, view: DeploymentView, events: list[EventView], *, rings: tuple[str, ...]) -> None:
     """Every touched ring and plane was rolled back and verified, and the fleet's ledger shows the removals."""
     wanted = {(ring, plane) for ring in rings for plane in scenario.rings[ring]}
     verified = {

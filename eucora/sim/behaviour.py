@@ -4,7 +4,8 @@ No state is kept per device and no timer runs: asking twice gives the same answe
 until somebody looks at them. Times are seconds since the epoch (UTC), as floats; ``now`` is always an argument.
 
 The model. A device draws one number ``u`` per release; by it the device is *silent* (``u < silence_rate``),
-*succeeding* (``u >= 1 - success_rate``) or, between the two, *failing*. A profile may also name the fate of single devices.
+*succeeding* (``u >= 1 - success_rate``) or, between the two, *failing*. A profile may also name the fate of single
+devices.
 
 - A silent device never acts and never reports.
 - Attempt k checks in after a quarter of its latency and ends after the rest; latency is uniform in ``latency``. Both

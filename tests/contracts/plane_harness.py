@@ -4,9 +4,9 @@ To put an adapter under the suite, add one file ``tests/contracts/planes/<name>.
 
     HARNESSES: dict[str, Start] = {"intune": start}
 
-where ``start(folder)`` is an async context manager that yields a :class:`PlaneHarness` over a fresh world; ``folder`` is
-empty and may be written to. The suite finds the file by itself. What the world cannot do goes into ``exempt`` with a
-reason; the facts that need it are then skipped and show it.
+where ``start(folder)`` is an async context manager that yields a :class:`PlaneHarness` over a fresh world; ``folder``
+is empty and may be written to. The suite finds the file by itself. What the world cannot do goes into ``exempt`` with
+a reason; the facts that need it are then skipped and show it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Literal
@@ -62,7 +61,7 @@ class Bytes:
 
 
 class PlaneHarness(ABC):
-    """An adapter (``plane``) and the switches of the world behind it. Times in the world pass only in :meth:`settle`."""
+    """An adapter (``plane``) and the switches of its world, in which time passes only in :meth:`settle`."""
 
     plane: Plane
     group: str
@@ -70,7 +69,13 @@ class PlaneHarness(ABC):
     members: tuple[str, ...]
     """The ids of the group's devices, ascending."""
     package: Package
+    content: bytes = ARTIFACT
+    """The package's artifact."""
     exempt: Mapping[Ability, str] = {}
+
+    @property
+    def artifact(self) -> Bytes:
+        return Bytes(self.content)
 
     @property
     def strategy(self) -> RollbackStrategy:
@@ -125,9 +130,9 @@ class PlaneHarness(ABC):
 Start = Callable[[Path], AbstractAsyncContextManager[PlaneHarness]]
 
 
-def example_package(content: bytes = ARTIFACT, **changes: str) -> Package:
+def example_package(content: bytes = ARTIFACT) -> Package:
     """The package most harnesses publish; an adapter of a special format brings its own."""
-    package = Package(
+    return Package(
         application="example-viewer",
         version="2.4.1",
         vendor="Example Works",
@@ -138,4 +143,3 @@ def example_package(content: bytes = ARTIFACT, **changes: str) -> Package:
         uninstall_command="msiexec /x example-viewer-2.4.1.msi /qn",
         detection={"file": "C:/Program Files/Example Viewer/viewer.exe"},
     )
-    return replace(package, **changes)

@@ -16,12 +16,9 @@ from eucora.ports.plane import Assignment, DeviceState, DeviceStatus, Plane, Pla
 from tests.contracts.plane_harness import Ability, Bytes, PlaneHarness
 
 
-async def publish(harness: PlaneHarness, **key: object) -> PlaneObject:
-    return await harness.plane.publish(
-        replace(harness.key(Operation.PUBLISH), **key),
-        harness.package,
-        Bytes(),  # type: ignore[arg-type]
-    )
+async def publish(harness: PlaneHarness, *, ring: str = "LAB", deployment_id: str = "dep-1") -> PlaneObject:
+    key = replace(harness.key(Operation.PUBLISH, ring=ring), deployment_id=deployment_id)
+    return await harness.plane.publish(key, harness.package, harness.artifact)
 
 
 async def assign(
@@ -151,12 +148,14 @@ class TestPublish:
         first = await publish(harness)
         later = replace(harness.package, version="2.5.0")
         key = replace(harness.key(Operation.PUBLISH), deployment_id="dep-2")
-        second = await harness.plane.publish(key, later, Bytes())
+        second = await harness.plane.publish(key, later, harness.artifact)
         assert second.object_id != first.object_id
 
     async def test_a_damaged_artifact_is_not_published(self, harness: PlaneHarness) -> None:
         with pytest.raises(PlanePermanent):
-            await harness.plane.publish(harness.key(Operation.PUBLISH), harness.package, Bytes(damaged=True))
+            await harness.plane.publish(
+                harness.key(Operation.PUBLISH), harness.package, Bytes(harness.content, damaged=True)
+            )
         assert await harness.effects(harness.key(Operation.PUBLISH)) == 0
         await publish(harness)
 

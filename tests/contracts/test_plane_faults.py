@@ -18,7 +18,7 @@ from eucora.domain.errors import (
 )
 from eucora.domain.vocabulary import ErrorClass, Operation
 from eucora.ports.plane import EffectKey
-from tests.contracts.plane_harness import Ability, Bytes, Call, PlaneHarness, Trouble
+from tests.contracts.plane_harness import Ability, Call, PlaneHarness, Trouble
 
 EFFECTS: tuple[Call, ...] = ("publish", "assign", "retry", "unassign", "roll_back")
 READS: tuple[Call, ...] = ("inventory", "devices", "status", "verify")
@@ -45,8 +45,8 @@ async def prepare(harness: PlaneHarness, call: Call) -> Prepared:
     target, package = harness.members[:2], harness.package
     publishing = harness.key(Operation.PUBLISH)
     if call == "publish":
-        return Prepared(lambda: harness.plane.publish(publishing, package, Bytes()), publishing)
-    object_id = (await harness.plane.publish(publishing, package, Bytes())).object_id
+        return Prepared(lambda: harness.plane.publish(publishing, package, harness.artifact), publishing)
+    object_id = (await harness.plane.publish(publishing, package, harness.artifact)).object_id
     assigning = harness.key(Operation.ASSIGN)
     if call == "assign":
         return Prepared(lambda: harness.plane.assign(assigning, object_id, package, target), assigning)

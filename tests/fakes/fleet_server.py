@@ -1,4 +1,4 @@
-"""The virtual fleet inside the test's own event loop: the real service over real sockets, with a clock that stands still."""
+"""The virtual fleet in the test's own event loop: the real service over real sockets, its clock in the test's hands."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ ORDER = {NOT_REPORTED: 0, INSTALLING: 1, FAILED: 1, INSTALLED: 2}
 def test_time_never_takes_a_report_back(index: int, moments: list[float], failures: float) -> None:
     profile = Profile(success_rate=0.8, silence_rate=0.1, attempt_failure_rate=failures)
     reports = [seen(index, profile, now) for now in sorted(moments)]
-    for earlier, later in zip(reports, reports[1:], strict=False):
+    for earlier, later in pairwise(reports):
         assert ORDER[earlier.state] <= ORDER[later.state]
         assert earlier.attempts <= later.attempts <= MAX_ATTEMPTS
         assert later.at is None or earlier.at is None or earlier.at <= later.at

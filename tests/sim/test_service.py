@@ -121,10 +121,8 @@ async def test_a_naive_plane_applies_a_repeat_again_and_the_ledger_tells(
             headers = {"X-Marker": naive.mark(operation)}
             await naive.ask("DELETE", f"/assignments/{assignment}", headers=headers)
         else:
-            path, body = {
-                "assign": ("assignments", {"device_ids": devices}),
-                "roll_back": ("uninstalls", {"device_ids": devices, "strategy": "assignment_remove"}),
-            }[operation]
+            path = {"assign": "assignments", "roll_back": "uninstalls"}[operation]
+            body = {"device_ids": devices} | ({} if operation == "assign" else {"strategy": "assignment_remove"})
             assert (await naive.effect(operation, f"/apps/{app}/{path}", body)).is_success
     duplicates = await fleet.get("duplicates", deployment="dep-1")
     assert duplicates["count"] == 1
@@ -215,7 +213,7 @@ async def test_content_must_be_what_it_is_called(fleet: FleetServer, naive: Vend
     ],
 )
 async def test_what_cannot_be_is_refused_with_a_code(
-    naive: Vendor, method: str, path: str, body: object, status: int, code: str
+    naive: Vendor, *, method: str, path: str, body: object, status: int, code: str
 ) -> None:
     answer = await naive.send(method, path, json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)

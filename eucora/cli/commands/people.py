@@ -47,7 +47,7 @@ def people(*, api: ApiOption = None, as_json: JsonOption = False) -> None:
     """List the people of the development identity provider."""
     output = Output(as_json)
     with ApiClient(where_is_the_api(api)) as client:
-        found = [Person.model_validate(item) for item in client.get("/auth/people")["items"]]
+        found = [Person.model_validate(item) for item in client.get("/auth/people")]
 
     def table() -> RenderableType:
         drawn = Table(box=None, pad_edge=False, header_style="bold")
