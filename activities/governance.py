@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.errors import as_failures
 from eucora.domain import risk
 from eucora.domain.approval import tier
-from eucora.domain.errors import InvalidInput
+from eucora.domain.errors import InvalidInput, Refused
 from eucora.domain.risk.evidence import CohortFacts, HistoryFacts, RiskEvidence, inputs_from_evidence
 from eucora.domain.state import RingRun
 from eucora.evidence.canonical import canonical_json, digest
@@ -21,6 +21,7 @@ from eucora.ports.blobs import BlobStore
 from eucora.ports.claims import ChangeClaims
 from eucora.ports.history import History
 from eucora.ports.packs import Assessments, PackDocument, Packs
+from eucora.ports.submissions import Submissions
 from models.messages import activities as a
 from models.messages.codec import assessment_to_json
 
@@ -29,8 +30,16 @@ class GovernanceActivities:
     """What a deployment needs before and between its rings."""
 
     def __init__(
-        self, *, packs: Packs, assessments: Assessments, claims: ChangeClaims, history: History, blobs: BlobStore
+        self,
+        *,
+        submissions: Submissions,
+        packs: Packs,
+        assessments: Assessments,
+        claims: ChangeClaims,
+        history: History,
+        blobs: BlobStore,
     ) -> None:
+        self._submissions = submissions
         self._packs = packs
         self._assessments = assessments
         self._claims = claims
@@ -39,9 +48,12 @@ class GovernanceActivities:
 
     @activity.defn
     async def seal_evidence(self, request: a.SealEvidence) -> a.Sealed:
-        """Check the submitted pack again: its digest, its completeness, its artifact's bytes, and what blocks it."""
+        """Check the submission and its pack again: who submitted, digest, artifact's bytes, and what blocks it."""
         plan = request.plan
         with as_failures():
+            if not await self._submissions.accepted(plan.deployment_id, plan.requester):
+                sentence = "the API has accepted no such deployment from this person; submit it through the API"
+                raise Refused(sentence, code="not_submitted", field="deployment_id")
             stored, pack = await self._pack(plan.pack_digest)
             for blocker in blockers(pack):
                 raise EvidenceInvalid(blocker.field, blocker.sentence, code=blocker.code)

@@ -12,12 +12,12 @@ from api.services import Services
 from api.temporal_gateway import WorkflowClosed
 from eucora.domain.errors import EucoraError, Forbidden, InvalidInput, NotFound, Refused, Unavailable
 from eucora.domain.messages import CabVote, Message
-from eucora.domain.vocabulary import DeploymentState
 from eucora.domain.states import FINAL
+from eucora.evidence.canonical import digest
 from eucora.identity.principal import Principal
 from eucora.observability import bind_context
-from eucora.store import idempotency_queries
 from eucora.store.deployment_queries import find_deployment
+from eucora.signing.claims import message_body
 from eucora.store.review_queries import ReviewView, VoteView, vote_outcome
 from models.wire.deployments import ControlAnswer
 
@@ -69,9 +69,7 @@ async def vote(services: Services, review: ReviewView, message: CabVote, *, call
         recorded = await _outcome(services, message_id, deployment_id)
         if recorded is None:
             error = Refused(f"Deployment {deployment_id} has ended; its reviews take no votes.", code="review_closed")
-            await services.security.denied(
-                error, what=f"vote on {review.id}", principal=caller, correlation_id=""
-            )
+            await services.security.vote_refused(error, review_id=review.id, decision=message.decision, principal=caller)
             raise error from None
     else:
         recorded = await _wait_for_outcome(services, message_id, deployment_id)
@@ -81,10 +79,14 @@ async def vote(services: Services, review: ReviewView, message: CabVote, *, call
 
 
 def message_id_of(caller: Principal, key: str | None, deployment_id: str, message: Message) -> str:
-    """The message's id: derived from the caller's key, so that a repeated request is one message, or else drawn."""
+    """The message's id: derived from the caller's key and the message, so that a repeated request is one message.
+
+    Without a key it is drawn. The same key with another message is another message: it is judged, never taken for the first.
+    """
     if key is None:
         return str(uuid.uuid4())
-    return derived_id(f"{message.type} {deployment_id}", tenant=caller.scope.tenant, caller=caller.actor, key=key)
+    kind = f"{message.type} {deployment_id} {digest(message_body(message))}"
+    return derived_id(kind, tenant=caller.scope.tenant, caller=caller.actor, key=key)
 
 
 async def _wait_for_outcome(services: Services, message_id: str, deployment_id: str) -> VoteView | None:

@@ -11,7 +11,7 @@ from api.temporal_gateway import StuckDeployment
 from eucora.domain.errors import Unavailable
 from models.wire.health import Health, HealthState, PartHealth, StuckWorkflow
 
-__all__ = ["examine", "is_ready"]
+__all__ = ["examine", "is_ready", "plane_health"]
 
 PATIENCE = timedelta(seconds=3)
 _ORDER = (HealthState.OK, HealthState.DEGRADED, HealthState.DOWN)
@@ -30,7 +30,7 @@ async def is_ready(services: Services) -> bool:
 async def examine(services: Services) -> Health:
     """Ask every part, all at once; none of them can take longer than three seconds."""
     checks: list[Awaitable[PartHealth]] = [_database(services), _temporal(services), _core_queue(services)]
-    checks += [_plane_queue(services, plane) for plane in services.planes]
+    checks += [plane_health(services, plane) for plane in services.planes]
     stuck, *parts = await asyncio.gather(_stuck(services), *checks)
     worst = max((part.state for part in parts), key=_ORDER.index)
     if stuck and worst is HealthState.OK:
@@ -71,7 +71,8 @@ async def _core_queue(services: Services) -> PartHealth:
     return await _queue(services, f"queue {queue}", queue, activities=False, without=HealthState.DOWN)
 
 
-async def _plane_queue(services: Services, plane: str) -> PartHealth:
+async def plane_health(services: Services, plane: str) -> PartHealth:
+    """Whether a worker polls the queue of a plane."""
     queue = f"{services.settings.plane_queue_prefix}{plane}"
     return await _queue(services, f"queue {queue}", queue, activities=True, without=HealthState.DEGRADED)
 

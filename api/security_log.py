@@ -1,4 +1,4 @@
-"""The stream ``security``: refusals, written by the API alone (``architecture.md`` §1).
+"""The stream ``security``: refusals and votes that came too late, written by the API alone (``architecture.md`` §1).
 
 Refusals of people we know are recorded one by one. Strangers could fill the record with as many requests as they like, so of
 theirs a few a minute are recorded, and the number of the others with the next one.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
 from eucora.domain.errors import EucoraError, Unavailable
+from eucora.domain.vocabulary import CabDecision
 from eucora.identity.principal import Principal
+from eucora.observability import correlation_id as bound_correlation_id
 from eucora.store.engine import Database
 from eucora.store.event_queries import append_event
 
@@ -43,22 +46,14 @@ class SecurityLog:
         if principal is None:
             count, self._left_out = 1 + self._left_out, 0
         payload = {"message": what, "code": error.code, "sentence": error.sentence, "count": count}
-        log.info("security.denied", code=error.code, what=what, actor=principal.actor if principal else None)
-        try:
-            async with self._database.unit_of_work() as session:
-                await append_event(
-                    session,
-                    STREAM,
-                    type="ACCESS_DENIED",
-                    actor=principal.actor if principal else "unknown",
-                    role=", ".join(principal.roles) if principal else "unknown",
-                    at=self._clock(),
-                    payload=payload,
-                    correlation_id=correlation_id,
-                    tenant=principal.scope.tenant if principal else "default",
-                )
-        except Unavailable as unavailable:
-            log.warning("security.not_recorded", code=error.code, reason=unavailable.sentence)
+        await self._append("ACCESS_DENIED", payload, principal=principal, correlation_id=correlation_id)
+
+    async def vote_refused(
+        self, error: EucoraError, *, review_id: str, decision: CabDecision, principal: Principal
+    ) -> None:
+        """Record a vote for a workflow that has ended: its own stream takes no more facts."""
+        payload = {"review": review_id, "decision": decision.value, "code": error.code, "sentence": error.sentence}
+        await self._append("CAB_VOTE_REFUSED", payload, principal=principal, correlation_id=bound_correlation_id() or "")
 
     def _admit(self) -> bool:
         """Whether one more stranger is recorded in this minute."""
@@ -70,3 +65,24 @@ class SecurityLog:
             return False
         self._recorded += 1
         return True
+
+    async def _append(
+        self, kind: str, payload: dict[str, Any], *, principal: Principal | None, correlation_id: str
+    ) -> None:
+        actor = principal.actor if principal else "unknown"
+        log.info("security.refused", type=kind, code=payload["code"], actor=actor)
+        try:
+            async with self._database.unit_of_work() as session:
+                await append_event(
+                    session,
+                    STREAM,
+                    type=kind,
+                    actor=actor,
+                    role=", ".join(principal.roles) if principal else "unknown",
+                    at=self._clock(),
+                    payload=payload,
+                    correlation_id=correlation_id,
+                    tenant=principal.scope.tenant if principal else "default",
+                )
+        except Unavailable as error:
+            log.warning("security.not_recorded", type=kind, code=payload["code"], reason=error.sentence)

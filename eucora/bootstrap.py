@@ -22,6 +22,7 @@ from eucora.store.history import PostgresHistory
 from eucora.store.packs import PostgresAssessments, PostgresPacks
 from eucora.store.progress import PostgresProgress
 from eucora.store.record import PostgresRecord
+from eucora.store.submissions import PostgresSubmissions
 
 __all__ = ["Core", "core_activities", "plane_activities", "unknown_queue"]
 
@@ -66,6 +67,7 @@ def core_activities(core: Core) -> Activities:
     """Activities of the core queue: the record, and governance."""
     record = RecordActivities(PostgresRecord(core.database))
     governance = GovernanceActivities(
+        submissions=PostgresSubmissions(core.database),
         packs=PostgresPacks(core.database),
         assessments=PostgresAssessments(core.database),
         claims=PostgresClaims(core.database),

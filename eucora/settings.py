@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         default=None, description="PEM file with the Ed25519 private key that signs evidence packs and audit exports."
     )
     trusted_signers_file: Path | None = Field(
-        default=None, description="JSON list of the keys whose signatures over artifacts are trusted, with their vendors."
+        default=None, description="JSON list of the keys whose signatures of artifacts are trusted, with their vendors."
     )
 
     identity_secret_file: Path | None = Field(

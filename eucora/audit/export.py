@@ -1,5 +1,6 @@
 """Export of the record: one consistent snapshot as a file that verifies with no server. The format is in
-``lines.py``."""
+``lines.py``.
+"""
 
 from __future__ import annotations
 
@@ -133,12 +134,15 @@ class _Citations:
 
     def note(self, kind: str, payload: str) -> None:
         if kind == "RISK_ASSESSED":
-            cited = json.loads(payload)
-            self._assessments[cited["assessment_digest"]] = None
-            if cited["model_digest"] not in self._written_models:
-                self._models[cited["model_digest"]] = None
+            self._note(payload, "assessment_digest", self._assessments)
+            self._note(payload, "model_digest", self._models)
         elif kind in ("EVIDENCE_SEALED", "EVIDENCE_RESEALED"):
-            self._packs[json.loads(payload)["pack_digest"]] = None
+            self._note(payload, "pack_digest", self._packs)
+
+    def _note(self, payload: str, member: str, noted: dict[str, None]) -> None:
+        cited = json.loads(payload).get(member)
+        if isinstance(cited, str) and cited not in self._written_models:  # else tampered with: the verifier says so
+            noted[cited] = None
 
     async def documents(self) -> AsyncIterator[bytes]:
         """The lines of what was noted since the last time; what the record lacks is left for the verifier to miss."""

@@ -29,8 +29,8 @@ __all__ = [
     "event_line",
     "footer_line",
     "head_line",
-    "parse_line",
     "header_line",
+    "parse_line",
     "split_event",
 ]
 

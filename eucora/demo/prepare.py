@@ -1,7 +1,7 @@
 """What has to be there before anything is submitted: artifacts, signatures, SBOMs, scan reports.
 
-The wheel of scenario A is fetched by hash from the package index that pip is configured for; its SBOM is made from it by
-CycloneDX's own tool; its scan comes from a scanner on PATH, or is the sample in ``examples/`` and is called so.
+The wheel of scenario A is fetched by hash from the package index that pip is configured for; its SBOM is made from it
+by CycloneDX's own tool; its scan comes from a scanner on PATH, or is the sample in ``examples/`` and is called so.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Programs:
     _ended: bool = False
 
     def run(self, arguments: Sequence[str], *, seconds: float = 120.0) -> str:
-        """Run a program to its end and return what it printed. Raises :class:`PreparationFailed` with its last words."""
+        """Run a program to its end; returns what it printed. Raises :class:`PreparationFailed` with its last words."""
         with self._lock:
             if self._ended:
                 raise PreparationFailed("interrupted")

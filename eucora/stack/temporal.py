@@ -40,7 +40,7 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
 # Experimental names of the vendor stand here and nowhere else. After server 1.32 the key moves to `system.`.
 DYNAMIC_CONFIG: Final[Mapping[str, bool | int]] = {
     "frontend.WorkflowTimeSkippingEnabled": True,
-    # A workflow stuck on a bug gets the search attribute TemporalReportedProblems, by which /health names it; off by default.
+    # Off by default: a workflow stuck on a bug gets the search attribute TemporalReportedProblems; /health reads it.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": 2,
 }
 

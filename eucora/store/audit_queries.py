@@ -27,7 +27,9 @@ _COUNTS = """
 SELECT (SELECT count(*) FROM stream_head h {heads}), (SELECT count(*) FROM event e {events})
 """
 _DOCUMENTS = {
-    "risk_assessment": "SELECT assessment_digest, document FROM risk_assessment WHERE assessment_digest = ANY(:digests)",
+    "risk_assessment": (
+        "SELECT assessment_digest, document FROM risk_assessment WHERE assessment_digest = ANY(:digests)"
+    ),
     "evidence_pack": "SELECT pack_digest, document FROM evidence_pack WHERE pack_digest = ANY(:digests)",
     "risk_model": "SELECT DISTINCT ON (digest) digest, document FROM risk_model WHERE digest = ANY(:digests)",
 }

@@ -17,6 +17,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from eucora.domain.errors import Unavailable
+from eucora.evidence.canonical import canonical_json, sha256_hex
+from eucora.policy.documents import shipped_document
+from eucora.policy.risk_models import DEFAULT_RISK_MODEL, shipped_risk_models
 from eucora.store.engine import RETRY_AFTER, driver_url
 
 __all__ = ["current", "head", "upgrade"]
@@ -39,6 +42,7 @@ def upgrade(url: str) -> str:
             command.upgrade(config, "head")
             connection.commit()
             _realign(connection)
+            _keep_risk_models(connection)
             connection.commit()
         finally:
             connection.rollback()
@@ -82,6 +86,26 @@ def _connect(url: str) -> Iterator[Connection]:
         ) from error
     finally:
         engine.dispose()
+
+
+def _keep_risk_models(connection: Connection) -> None:
+    """Keep the risk models that this release ships: what was scored with them derives again after they are replaced."""
+    for name, model in shipped_risk_models().items():
+        document = canonical_json(shipped_document(f"risk-model-{name}"))
+        connection.execute(
+            text(
+                "INSERT INTO risk_model (tenant, digest, model_id, version, status, document)"
+                " VALUES ('default', :digest, :model_id, :version, :status, CAST(:document AS json))"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {
+                "digest": sha256_hex(document),
+                "model_id": model.model_id,
+                "version": model.version,
+                "status": "active" if name == DEFAULT_RISK_MODEL else "proposed",
+                "document": document.decode(),
+            },
+        )
 
 
 def _realign(connection: Connection) -> None:

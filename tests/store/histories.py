@@ -8,13 +8,15 @@ from datetime import timedelta
 from eucora.domain import facts as f
 from eucora.domain import messages as m
 from eucora.domain.approval import Conditions
+from eucora.domain.commands import Record
 from eucora.domain.plan import Application, RolloutPlan, Scope
+from eucora.domain.rollout import decide
 from eucora.domain.vocabulary import CabDecision, Role
 from eucora.ports.record import FactBatch
 from tests.domain.builders import plan
 from tests.domain.world import SIZES, World
 
-__all__ = ["batch", "batches", "completed", "plan_of", "rejected", "rolled_back", "small"]
+__all__ = ["batch", "batches", "completed", "plan_of", "rejected", "rolled_back", "settled", "small", "to_review"]
 
 
 def plan_of(
@@ -43,14 +45,15 @@ def small(number: int = 1, **options: object) -> tuple[f.Fact, ...]:
 def completed(number: int = 1) -> tuple[f.Fact, ...]:
     """Two planes, both reviews, a condition, a refused vote, a refused control, a hold and its release."""
     world = World(plan=plan_of(number, planes=("sim-windows", "sim-mac"), rings=5), score=60)
-    _to_review(world)
+    to_review(world)
     world.vote("pia-publisher", CabDecision.APPROVED)
     world.say(m.HoldRollout(why="wait for the \u201cmonthly\u201d patch"), "olga-ops", Role.ENDPOINT_OPS)
     world.say(m.SkipSoak(why="no"), "zoe-stranger", Role.CAB_MEMBER)
     world.vote("carl-cab", CabDecision.CONDITIONAL, conditions=Conditions(min_success_rate=97.5, text="watch it"))
+    settled(world)
     world.now += timedelta(minutes=5)
     world.say(m.ReleaseRollout(why="go on"), "olga-ops", Role.ENDPOINT_OPS)
-    _to_review(world)
+    to_review(world)
     world.vote("cora-cab", CabDecision.APPROVED)
     world.run()
     return tuple(world.facts)
@@ -59,13 +62,19 @@ def completed(number: int = 1) -> tuple[f.Fact, ...]:
 def rejected(number: int = 1) -> tuple[f.Fact, ...]:
     """Rejected by the CAB after LAB."""
     world = World(plan=plan_of(number, rings=3), score=60)
-    _to_review(world)
+    to_review(world)
     world.vote("carl-cab", CabDecision.REJECTED, comment="not now")
     world.run()
     return tuple(world.facts)
 
 
-def _to_review(world: World) -> None:
+def settled(world: World) -> None:
+    """Record what is due before the next message, as the interpreter does."""
+    while isinstance(command := decide(world.state, world.now)[0], Record):
+        world.apply(*command.facts)
+
+
+def to_review(world: World) -> None:
     """Run until a review takes votes."""
     while True:
         while world.step():
