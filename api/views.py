@@ -10,7 +10,7 @@ from eucora.store import deployment_queries as deployments
 from eucora.store import event_queries as events
 from eucora.store import review_queries as reviews
 from models.wire.auth import WireScope
-from models.wire.cab import ReviewView, VoteView
+from models.wire.cab import ReviewSummary, ReviewView, VoteView
 from models.wire.deployments import (
     ApplicationView,
     CheckView,
@@ -25,7 +25,7 @@ from models.wire.deployments import (
     RiskView,
 )
 
-__all__ = ["deployment_summary", "deployment_view", "event_view", "review_view", "vote_view"]
+__all__ = ["deployment_summary", "deployment_view", "event_view", "review_summary", "review_view", "vote_view"]
 
 
 def deployment_summary(row: deployments.DeploymentView) -> DeploymentSummary:
@@ -112,26 +112,32 @@ def event_view(row: events.EventView) -> EventView:
     )
 
 
-def review_view(row: reviews.ReviewView, *, votes: Sequence[reviews.VoteView], covers: Sequence[str]) -> ReviewView:
-    """A review with its votes; ``covers`` are names of rings."""
-    return ReviewView(
+def review_summary(row: reviews.ReviewView) -> ReviewSummary:
+    """A review in a list."""
+    return ReviewSummary(
         id=row.id,
         deployment_id=row.deployment_id,
         application=row.application_name,
         version=row.application_version,
         ring=row.ring,
-        covers=list(covers),
         status=row.status,
         round=row.round,
         quorum=row.quorum,
         risk_score=row.risk_score,
+        tier=row.tier,
+        blast_radius_class=row.blast_radius_class,
         evidence_pack=row.pack_digest,
         requester=row.requester,
+        author=row.author,
         opened_at=row.opened_at,
         remind_at=row.remind_at,
         due_at=row.due_at,
-        votes=[vote_view(vote) for vote in votes],
     )
+
+
+def review_view(row: reviews.ReviewView, *, votes: Sequence[reviews.VoteView], covers: Sequence[str]) -> ReviewView:
+    """A review with its votes; ``covers`` are names of rings."""
+    return ReviewView(**dict(review_summary(row)), covers=list(covers), votes=[vote_view(vote) for vote in votes])
 
 
 def vote_view(row: reviews.VoteView) -> VoteView:

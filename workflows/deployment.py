@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -52,7 +53,9 @@ class DeploymentWorkflow:
         self._bug: Exception | None = None
         self._strangers = 0
         self._shown: search_attributes.Shown | None = None
-        self._wake: Any = None
+        self._wake: datetime | None = None
+        self._armed: datetime | None = None
+        self._timer: asyncio.Task[None] | None = None
         self._effects = Effects(PLANE_QUEUE_PREFIX)
         if start.state is not None:
             self._state = start.state
@@ -124,12 +127,8 @@ class DeploymentWorkflow:
         self._reconcile(commands)
         self._show(commands)
         await self._continue_as_new_if_suggested()
-        timeout = None if self._wake is None else max((self._wake - workflow.now()).total_seconds(), 0.0)
-        try:
-            summary = f"{self._state.state}: {self._state.reason.code}"
-            await workflow.wait_condition(lambda: self._changed, timeout=timeout, timeout_summary=summary)
-        except TimeoutError:
-            self._changed = True
+        self._arm()
+        await workflow.wait_condition(lambda: self._changed)
         return False
 
     # ---- deciding and recording ------------------------------------------------------------------------------------
@@ -187,6 +186,20 @@ class DeploymentWorkflow:
             self._running[key] = asyncio.create_task(self._carry_out(command), name=key)
         self._wake = next((command.until for command in commands if isinstance(command, c.Await)), None)
 
+    def _arm(self) -> None:
+        """Keep one timer, set to the next time at which something is due; a timer started anew costs an Action."""
+        if self._wake == self._armed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = self._wake
+        self._timer = None if self._wake is None else asyncio.create_task(self._wake_at(self._wake), name="wake")
+
+    async def _wake_at(self, at: datetime) -> None:
+        await workflow.sleep(max((at - workflow.now()).total_seconds(), 0.0), summary=f"next: {self._state.reason.code}")
+        self._armed = None
+        self._changed = True
+
     def _busy(self, plane: str) -> bool:
         """Tell whether an effect on the plane is still ending: a rollback must not race it."""
         return any(getattr(self._commands[key], "plane", plane) == plane for key in self._running)
@@ -220,7 +233,7 @@ class DeploymentWorkflow:
         )
 
     async def _end(self) -> None:
-        for task in self._running.values():
+        for task in (*self._running.values(), *(() if self._timer is None else (self._timer,))):
             task.cancel()
         await workflow.wait_condition(lambda: not self._running)
         if self._strangers:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.controls import control, vote
 from api.deps import Allows, Cursor, Limit, OptionalIdempotencyKey, ServicesDep
 from api.services import Services
-from api.views import review_view, vote_view
+from api.views import review_summary, review_view, vote_view
 from eucora.domain.approval import Conditions
 from eucora.domain.errors import InvalidInput, NotFound
 from eucora.domain.messages import CabVote, OpenReview
@@ -24,6 +24,7 @@ from models.wire.cab import (
     ApproveRequest,
     ConditionsRequest,
     RejectRequest,
+    ReviewSummary,
     ReviewView,
     SubmitReviewAnswer,
     SubmitReviewRequest,
@@ -51,23 +52,21 @@ async def submit(
 
 
 @router.get("/pending", summary="Reviews that take votes, the one that is due next first")
-async def pending(caller: Reader, services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) -> Page[ReviewView]:
+async def pending(caller: Reader, services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) -> Page[ReviewSummary]:
     async with services.database.unit_of_work() as session:
         page = await queries.pending_reviews(session, scope=caller.scope, limit=limit, cursor=cursor)
-        items = [await _view(session, row) for row in page.items]
-    return Page(items=items, next_cursor=page.next_cursor)
+    return Page(items=[review_summary(row) for row in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/my-requests", summary="Reviews of your deployments, newest first")
 async def my_requests(
     caller: Reader, services: ServicesDep, limit: Limit = 100, cursor: Cursor = None
-) -> Page[ReviewView]:
+) -> Page[ReviewSummary]:
     async with services.database.unit_of_work() as session:
         page = await queries.reviews_requested_by(
             session, caller.actor, tenant=caller.scope.tenant, limit=limit, cursor=cursor
         )
-        items = [await _view(session, row) for row in page.items]
-    return Page(items=items, next_cursor=page.next_cursor)
+    return Page(items=[review_summary(row) for row in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{review_id}", summary="A review with its votes")

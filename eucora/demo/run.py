@@ -13,7 +13,7 @@ import httpx
 from rich.live import Live
 from rich.text import Text
 
-from eucora.cli.audit import verify_all
+from eucora.cli.audit import summary, verify_all
 from eucora.cli.context import Output
 from eucora.cli.errors import CliError
 from eucora.cli.local import ansible_state, hosts_root, local_environment
@@ -195,10 +195,8 @@ def _prove(setting: Setting) -> tuple[int, str]:
     twice = duplicated(ansible_effects(setting.ansible_state))
     duplicates = setting.fleet.duplicates() + len(twice)
     report = verify_all(setting.desk.of(people.AUDITOR))
-    for problem in report.problems:
-        setting.board.say(f"audit: {problem}")
-    setting.board.say(f"audit: {report.summary}")
-    return duplicates, "verified" if report.holds else "broken"
+    setting.board.say(f"audit: {summary(report)}")
+    return duplicates, "verified" if report.ok and report.whole else "broken"
 
 
 def _conclude(board: Board, output: Output, *, duplicates: int, audit: str) -> int:

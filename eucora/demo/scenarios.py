@@ -154,7 +154,8 @@ class Scenario:
     def vote(self, person: str, decision: str, review: ReviewView, body: Mapping[str, Any]) -> None:
         """Cast a vote on the pack that the review shows."""
         path = f"/cab/{review.id}/{decision}"
-        _, answer = self.setting.desk.of(person).post(path, {"pack_digest": review.evidence_pack, **body})
+        vote = {"pack_digest": review.evidence_pack, **body}
+        _, answer = self.setting.desk.of(person).post(path, vote, key=f"{review.id}-{person}")
         self.note(f"{person}: {answer['decision']} before {review.ring} ({answer['outcome']})")
 
     def events(self) -> list[EventView]:

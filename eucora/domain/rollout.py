@@ -142,8 +142,5 @@ def _wake(state: RolloutState, now: datetime) -> datetime | None:
             if not one.ended and not one.automated and one.covers.last >= order:
                 times.append(one.expires_at)
                 times += [time for time in (one.conditions.not_before, one.conditions.not_after) if time is not None]
-        ring = state.ring
-        if ring is not None and ring.promoted_at is None and ring.soak_until is not None:
-            times.append(ring.soak_until)
     later = [time for time in times if time > now]
     return min(later) if later else None

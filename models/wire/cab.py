@@ -13,6 +13,7 @@ __all__ = [
     "ApproveRequest",
     "ConditionsRequest",
     "RejectRequest",
+    "ReviewSummary",
     "ReviewView",
     "SubmitReviewAnswer",
     "SubmitReviewRequest",
@@ -84,24 +85,32 @@ class VoteView(Answer):
     round: int | None
 
 
-class ReviewView(Answer):
-    """The review of one checkpoint. Vote on ``evidence_pack``."""
+class ReviewSummary(Answer):
+    """The review of one checkpoint in a list. Vote on ``evidence_pack``."""
 
     id: str
     deployment_id: str
     application: str
     version: str
     ring: str = Field(description="the ring before which the checkpoint stands")
-    covers: list[str] = Field(description="the rings that an approval lets the rollout enter")
     status: str
     round: int
     quorum: int
     risk_score: int | None
+    tier: str
+    blast_radius_class: str
     evidence_pack: str
     requester: str
+    author: str
     opened_at: UtcTime
     remind_at: UtcTime
     due_at: UtcTime
+
+
+class ReviewView(ReviewSummary):
+    """A review with the rings that it covers and its votes, refused ones too."""
+
+    covers: list[str] = Field(description="the rings that an approval lets the rollout enter")
     votes: list[VoteView]
 
 

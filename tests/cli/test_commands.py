@@ -26,7 +26,7 @@ CONTROL = {"deployment_id": "dep-1", "message_id": "m-1", "facts": ["DEPLOYMENT_
 
 
 class ScriptedApi:
-    """Answers by method and path; what was asked is kept. An answer is (status, value), or several, one after the other."""
+    """Answers by method and path: one answer, or several one after the other; what was asked is kept."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[tuple[int, Any]]] = {}
@@ -40,7 +40,7 @@ class ScriptedApi:
             def do_POST(self) -> None:
                 api.handle(self, "POST")
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_arguments: Any) -> None:
                 """Say nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -79,6 +80,6 @@ def _post(
     deployment: str, path: str, body: dict[str, Any], *, person: str | None, api: str | None, output: Output
 ) -> None:
     with connect(api, person) as client:
-        _, answer = client.post(f"/deployments/{deployment}/{path}", body)
+        _, answer = client.post(f"/deployments/{deployment}/{path}", body, key=str(uuid4()))
     done = ControlAnswer.model_validate(answer)
     output.show(done.model_dump(mode="json"), lambda: f"done: {', '.join(done.facts)} (fact {done.sequence})")

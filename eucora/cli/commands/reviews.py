@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -100,7 +101,8 @@ def _vote(
 ) -> None:
     with connect(api, person) as client:
         review = find_review(client, identifier)
-        _, answer = client.post(f"/cab/{review.id}/{decision}", {"pack_digest": pack or review.evidence_pack, **body})
+        vote_body = {"pack_digest": pack or review.evidence_pack, **body}
+        _, answer = client.post(f"/cab/{review.id}/{decision}", vote_body, key=str(uuid4()))
     vote = VoteAnswer.model_validate(answer)
     kept = " (kept until a worker takes it)" if vote.outcome == "pending" else ""
     text = f"{vote.decision.value} for {review.application} {review.version} before {review.ring}: {vote.outcome}{kept}"

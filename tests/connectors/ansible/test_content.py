@@ -38,6 +38,10 @@ class Failing:
         raise self.error
 
 
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 async def test_content_is_brought_once_under_its_own_name(tmp_path: Path) -> None:
     reader = Bytes(CONTENT)
     path = await content.bring(tmp_path, PACKAGE, reader)
@@ -61,7 +65,7 @@ async def test_bytes_that_are_not_the_packages_are_not_kept(tmp_path: Path, arri
     with pytest.raises(PlaneInvalid) as caught:
         await content.bring(tmp_path, PACKAGE, Bytes(arriving))
     assert caught.value.code == "artifact_mismatch"
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert files_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["../escape.whl", "a/b.whl", ".hidden", "", "-rf", "a\nb"])
@@ -69,13 +73,13 @@ async def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str)
     with pytest.raises(PlaneInvalid) as caught:
         await content.bring(tmp_path, replace(PACKAGE, artifact_name=name), Bytes(CONTENT))
     assert caught.value.code == "artifact_name"
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 async def test_a_digest_that_is_no_digest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlaneInvalid):
         await content.bring(tmp_path, replace(PACKAGE, artifact_sha256="../../etc"), Bytes(CONTENT))
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ async def test_what_a_reader_raises_leaves_as_an_error_of_the_port(
     with pytest.raises(PlaneError) as caught:
         await content.bring(tmp_path, PACKAGE, Failing(raised))
     assert isinstance(caught.value, kind)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert files_in(tmp_path) == []
 
 
 def test_a_file_is_held_to_its_digest(tmp_path: Path) -> None:

@@ -217,9 +217,14 @@ def test_a_job_of_another_kind_is_no_assignment(ledger: sqlite3.Connection) -> N
 
 def test_a_change_that_raises_leaves_nothing(store: Store, ledger: sqlite3.Connection) -> None:
     ledger.execute("COMMIT")
-    with pytest.raises(KeyError), store.change() as connection:
-        job(connection, "a")
-        raise KeyError
+
+    def change() -> None:
+        with store.change() as connection:
+            job(connection, "a")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        change()
     ledger.execute("BEGIN IMMEDIATE")
     assert jobs.unfinished(ledger, at=AT) == ()
 

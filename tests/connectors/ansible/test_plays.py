@@ -1,4 +1,4 @@
-"""Real playbooks on local hosts: a real wheel, installed with pip in environments without it, detected by running it."""
+"""Real playbooks on local hosts: a real wheel, put by pip into environments without it, detected by running it."""
 
 from __future__ import annotations
 
