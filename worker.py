@@ -1,7 +1,7 @@
 """The worker fleet's program: settings, adapters, queues, run.
 
-    python worker.py --queues all                     everything, as in the quick start
-    python worker.py --queues plane-ansible           one plane, as at an isolated site
+python worker.py --queues all                     everything, as in the quick start
+python worker.py --queues plane-ansible           one plane, as at an isolated site
 """
 
 from __future__ import annotations

@@ -1,19 +1,18 @@
 """Domain errors as Temporal failures: the one place that says which error is worth another attempt (``domain.md`` §12).
 
     PlaneThrottled(retry_after)   retried after the delay the plane asked for
-    PlaneTransient, Unavailable   retried by the policy's back-off; UnknownOutcome too, and the adapter looks before it acts
-    every other EucoraError       not retried; its code is the failure's type, its sentence the message
+    PlaneTransient, Unavailable   retried by the policy's back-off; UnknownOutcome too, and the adapter looks before it
+    acts every other EucoraError       not retried; its code is the failure's type, its sentence the message
 
 Messages are bounded, because a failure is kept in the workflow's mutable state (4 KiB, ``temporal.md`` §12).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
-
-import asyncio
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory

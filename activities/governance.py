@@ -73,7 +73,10 @@ class GovernanceActivities:
             rehearsed = {(one.ring, one.plane, one.rehearsed_at) for one in pack.test_evidence.rehearsals}
             evidence = TestEvidence(
                 ring_results=tuple(
-                    found for ring in request.rings for found in _result(ring) if (found.ring, found.decided_at) not in done
+                    found
+                    for ring in request.rings
+                    for found in _result(ring)
+                    if (found.ring, found.decided_at) not in done
                 ),
                 rehearsals=tuple(
                     found
@@ -122,7 +125,9 @@ class GovernanceActivities:
             _, pack = await self._pack(request.pack_digest)
             model = shipped_risk_models().get(plan.risk_model)
             if model is None:
-                raise InvalidInput(f"there is no risk model {plan.risk_model}", code="risk_model_unknown", field="risk_model")
+                raise InvalidInput(
+                    f"there is no risk model {plan.risk_model}", code="risk_model_unknown", field="risk_model"
+                )
             past = await self._history.of_application(plan.application.id, plan.scope.tenant)
             measured = risk_evidence(pack)
             devices = sum(size.devices for size in request.sizes)
@@ -136,7 +141,10 @@ class GovernanceActivities:
                         reference="cohorts resolved at submission",
                     ),
                     history=HistoryFacts(
-                        successes=past.completed, total=past.ended, security_breach=False, reference="this system's record"
+                        successes=past.completed,
+                        total=past.ended,
+                        security_breach=False,
+                        reference="this system's record",
                     ),
                     statements=plan.statements,
                 )
@@ -200,5 +208,3 @@ def _rehearsals(ring: RingRun, artifact_sha256: str) -> tuple[Rehearsal, ...]:
         for run in ring.planes
         if run.rehearsal is not None
     )
-
-

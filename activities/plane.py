@@ -1,8 +1,8 @@
 """Work on an execution plane: each method does one thing through the port, once per attempt, and maps errors.
 
-A forward effect asks the guard immediately before it acts; no answer means it does not act and is tried again. Keys are derived
-from business facts, so an attempt that follows a lost answer finds what the first one did. Time is the engine's: an attempt's
-``started_time``, never this machine's clock.
+A forward effect asks the guard immediately before it acts; no answer means it does not act and is tried again. Keys
+are derived from business facts, so an attempt that follows a lost answer finds what the first one did. Time is the
+engine's: an attempt's ``started_time``, never this machine's clock.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ class PlaneActivities:
                 members = await self._memberships.load(request.membership_digest)
                 if request.assignment_id:
                     failed = await self._failed(plane, request, members)
-                    done = await plane.retry(_key(request, Operation.RETRY, request.revision), request.assignment_id, failed)
+                    done = await plane.retry(
+                        _key(request, Operation.RETRY, request.revision), request.assignment_id, failed
+                    )
                 else:
                     package = await self._package(request.pack_digest)
                     key = _key(request, Operation.ASSIGN, request.revision)
@@ -194,7 +196,9 @@ class PlaneActivities:
                 found = await plane.verify(request.object_id, package, devices)
         if not found.complete:
             remaining = ", ".join(found.remaining[:5])
-            raise not_yet(f"{found.clean} of {found.targeted} devices are clean; still on {remaining}", request.poll_interval)
+            raise not_yet(
+                f"{found.clean} of {found.targeted} devices are clean; still on {remaining}", request.poll_interval
+            )
         return a.RolledBack(targeted=found.targeted, clean=found.clean)
 
     @activity.defn
@@ -225,7 +229,9 @@ class PlaneActivities:
         plane = self._planes.get(name)
         if plane is None:
             known = ", ".join(sorted(self._planes)) or "none"
-            raise NotFound(f"this worker serves no plane {name!r}; it serves: {known}", code="plane_unknown", field="planes")
+            raise NotFound(
+                f"this worker serves no plane {name!r}; it serves: {known}", code="plane_unknown", field="planes"
+            )
         return plane
 
     async def _package(self, pack_digest: str) -> Package:

@@ -12,10 +12,13 @@ from api.services import Services
 from api.temporal_gateway import WorkflowClosed
 from eucora.domain.errors import EucoraError, Forbidden, InvalidInput, NotFound, Refused, Unavailable
 from eucora.domain.messages import CabVote, Message
+from eucora.domain.plan import Scope
 from eucora.domain.states import FINAL
+from eucora.domain.vocabulary import DeploymentState
 from eucora.evidence.canonical import digest
 from eucora.identity.principal import Principal
 from eucora.observability import bind_context
+from eucora.store import idempotency_queries
 from eucora.store.deployment_queries import find_deployment
 from eucora.signing.claims import message_body
 from eucora.store.review_queries import ReviewView, VoteView, vote_outcome
@@ -54,10 +57,13 @@ class Voted:
     recorded: VoteView | None
 
 
-async def vote(services: Services, review: ReviewView, message: CabVote, *, caller: Principal, key: str | None) -> Voted:
+async def vote(
+    services: Services, review: ReviewView, message: CabVote, *, caller: Principal, key: str | None
+) -> Voted:
     """Forward a vote and wait a moment for its outcome (``architecture.md`` §2, "Messages").
 
-    Raises the workflow's refusal with its code, ``Refused`` (``review_closed``) when the workflow has ended, ``Unavailable``.
+    Raises the workflow's refusal with its code, ``Refused`` (``review_closed``) when the workflow has ended,
+    ``Unavailable``.
     """
     deployment_id = review.deployment_id
     bind_context(deployment_id=deployment_id)
@@ -69,7 +75,9 @@ async def vote(services: Services, review: ReviewView, message: CabVote, *, call
         recorded = await _outcome(services, message_id, deployment_id)
         if recorded is None:
             error = Refused(f"Deployment {deployment_id} has ended; its reviews take no votes.", code="review_closed")
-            await services.security.vote_refused(error, review_id=review.id, decision=message.decision, principal=caller)
+            await services.security.vote_refused(
+                error, review_id=review.id, decision=message.decision, principal=caller
+            )
             raise error from None
     else:
         recorded = await _wait_for_outcome(services, message_id, deployment_id)
@@ -81,7 +89,8 @@ async def vote(services: Services, review: ReviewView, message: CabVote, *, call
 def message_id_of(caller: Principal, key: str | None, deployment_id: str, message: Message) -> str:
     """The message's id: derived from the caller's key and the message, so that a repeated request is one message.
 
-    Without a key it is drawn. The same key with another message is another message: it is judged, never taken for the first.
+    Without a key it is drawn. The same key with another message is another message: it is judged, never taken for
+    the first.
     """
     if key is None:
         return str(uuid.uuid4())
@@ -119,13 +128,11 @@ def _vote_refusal(recorded: VoteView) -> EucoraError:
 
 
 async def _require_known(services: Services, deployment_id: str, *, caller: Principal) -> None:
-    """Raise ``NotFound`` unless the deployment is there for the caller: recorded, or accepted and not begun."""
+    """Raise ``NotFound`` unless the deployment is there for the caller: recorded, or accepted and not begun yet."""
+    tenant = caller.scope.tenant
     async with services.database.unit_of_work() as session:
-        row = await find_deployment(session, deployment_id, scope=None)
-        if row is not None:
-            if row.scope.tenant != caller.scope.tenant:
-                row = None
-            elif row.state in {state.value for state in FINAL}:
-                raise WorkflowClosed(deployment_id)
-    if row is None:
-        raise NotFound(f"There is no deployment {deployment_id}.", code="deployment_not_found")
+        row = await find_deployment(session, deployment_id, scope=Scope(tenant=tenant))
+        if row is None and await idempotency_queries.find_resource(session, deployment_id, tenant=tenant) is None:
+            raise NotFound(f"There is no deployment {deployment_id}.", code="deployment_not_found")
+    if row is not None and DeploymentState(row.state) in FINAL:
+        raise WorkflowClosed(deployment_id)

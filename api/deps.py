@@ -1,4 +1,6 @@
-"""What routes ask for, as ``Annotated`` aliases: services, the caller, the correlation id, the idempotency key, pages."""
+"""What routes ask for, as ``Annotated`` aliases: services, the caller, the correlation id, the idempotency key,
+pages.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Allows:
 
     permission: Permission
 
-    async def __call__(self, request: Request, services: ServicesDep, _: Annotated[Any, Depends(_DESCRIBED)]) -> Principal:
+    async def __call__(
+        self, request: Request, services: ServicesDep, _: Annotated[Any, Depends(_DESCRIBED)]
+    ) -> Principal:
         what = f"{request.method} {_template(request)}"
         correlation_id = correlation_id_of(request.scope)
         try:
@@ -109,7 +113,8 @@ def _correlation(request: Request) -> RequestCorrelation:
 CorrelationId = Annotated[RequestCorrelation, Depends(_correlation)]
 
 _KeyHeader = Annotated[
-    str | None, Header(alias="Idempotency-Key", description="made by the caller; the same key and body give the same answer")
+    str | None,
+    Header(alias="Idempotency-Key", description="made by the caller; the same key and body give the same answer"),
 ]
 
 

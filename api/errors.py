@@ -1,4 +1,6 @@
-"""The one place where errors become HTTP answers: a domain error's class gives the status, its ``code`` goes out unchanged."""
+"""The one place where errors become HTTP answers: a domain error's class gives the status, its ``code`` goes out
+unchanged.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""Sealing evidence packs: from an uploaded draft to a stored pack, the same one however often the request is repeated."""
+"""Sealing evidence packs: from an uploaded draft to a stored pack, the same one however often the request is
+repeated.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 
 import structlog
 
@@ -39,8 +42,8 @@ class SealedPack:
 async def seal_pack(services: Services, draft: EvidenceDraft, *, caller: Principal, key: str) -> SealedPack:
     """Check the draft against what was uploaded, seal it and store it; the caller becomes its author.
 
-    The key is reserved once everything is checked, so that a draft that was refused can be mended under the same key. The
-    time of the reservation is the time of sealing: repeating the request, or half of it, makes the same pack.
+    The key is reserved once everything is checked, so that a draft that was refused can be mended under the same
+    key. The time of the reservation is the time of sealing: repeating the request, or half of it, makes the same pack.
 
     Raises ``EvidenceIncomplete``, ``EvidenceInvalid``, ``InvalidInput`` (attestations), ``Conflict``
     (``idempotency_key_reused``), ``Unavailable``.
@@ -52,13 +55,18 @@ async def seal_pack(services: Services, draft: EvidenceDraft, *, caller: Princip
         if known.response_status is not None:
             return await get_pack(services, known.response["pack_digest"], caller=caller)
     checked = await assemble(
-        draft, services.blobs, verifier=services.verifier, exceptions={}, author=caller.actor, sealed_at=services.clock()
+        draft,
+        services.blobs,
+        verifier=services.verifier,
+        exceptions={},
+        author=caller.actor,
+        sealed_at=services.clock(),
     )
     facts = pack_facts(checked, pack_digest=checked.pack_digest)
     model = shipped_risk_models()[DEFAULT_RISK_MODEL]
     check_statements(facts.attested, model, submitter=NOT_YET_SUBMITTED, field="attestations")
     reserved = known or await _reserve(services, draft, caller=caller, key=key)
-    metadata = checked.metadata.model_copy(update={"sealed_at": reserved.created_at})
+    metadata = checked.metadata.model_copy(update={"sealed_at": reserved.created_at.astimezone(UTC)})
     pack = checked.model_copy(update={"metadata": metadata})
     await services.packs.store(
         PackDocument(
@@ -80,7 +88,9 @@ async def seal_pack(services: Services, draft: EvidenceDraft, *, caller: Princip
 
 
 async def get_pack(services: Services, pack_digest: str, *, caller: Principal) -> SealedPack:
-    """A stored pack. Raises ``NotFound`` (``pack_not_found``), also for one of another tenant, and ``EvidenceTampered``."""
+    """A stored pack. Raises ``NotFound`` (``pack_not_found``), also for one of another tenant, and
+    ``EvidenceTampered``.
+    """
     stored = await services.packs.load(pack_digest)
     if stored.scope.tenant != caller.scope.tenant:
         raise NotFound(f"No evidence pack has the digest {pack_digest}.", code="pack_not_found", field="pack_digest")

@@ -77,9 +77,7 @@ async def plane_health(services: Services, plane: str) -> PartHealth:
     return await _queue(services, f"queue {queue}", queue, activities=True, without=HealthState.DEGRADED)
 
 
-async def _queue(
-    services: Services, name: str, queue: str, *, activities: bool, without: HealthState
-) -> PartHealth:
+async def _queue(services: Services, name: str, queue: str, *, activities: bool, without: HealthState) -> PartHealth:
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             pollers = await services.gateway.pollers(queue, activities=activities)

@@ -1,4 +1,6 @@
-"""Idempotency keys of creating requests: which deployment or pack a key stands for, and what a request's digest covers."""
+"""Idempotency keys of creating requests: which deployment or pack a key stands for, and what a request's digest
+covers.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ __all__ = ["derived_id", "request_digest"]
 
 
 def derived_id(kind: str, *, tenant: str, caller: str, key: str) -> str:
-    """The UUID (version 8, RFC 9562) that caller and key stand for: derived, so that a repeated request finds it again."""
+    """The UUID (version 8, RFC 9562) that caller and key stand for: derived, so that a repeated request finds it
+    again.
+    """
     name = "\x00".join((kind, tenant, caller, key))
     raw = bytearray(hashlib.sha256(name.encode()).digest()[:16])
     raw[6] = (raw[6] & 0x0F) | 0x80

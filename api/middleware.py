@@ -1,4 +1,6 @@
-"""What happens to every request before it reaches a route: correlation id, body limit, trailing slash, log line, metrics."""
+"""What happens to every request before it reaches a route: correlation id, body limit, trailing slash, log line,
+metrics.
+"""
 
 from __future__ import annotations
 

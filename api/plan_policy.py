@@ -115,7 +115,9 @@ def pack_facts(pack: EvidencePack, *, pack_digest: str) -> PackFacts:
 
 
 def application_id(vendor: str, name: str) -> str:
-    """The stable identity of an application: made from vendor and name, so that nobody chooses it to pass another by."""
+    """The stable identity of an application: made from vendor and name, so that nobody chooses it to pass another
+    by.
+    """
     parts = (_NOT_IN_IDS.sub("-", text.casefold()).strip("-") for text in (vendor, name))
     return ".".join(part or "unnamed" for part in parts)
 

@@ -1,7 +1,7 @@
 """The stream ``security``: refusals and votes that came too late, written by the API alone (``architecture.md`` §1).
 
-Refusals of people we know are recorded one by one. Strangers could fill the record with as many requests as they like, so of
-theirs a few a minute are recorded, and the number of the others with the next one.
+Refusals of people we know are recorded one by one. Strangers could fill the record with as many requests as they
+like, so of theirs a few a minute are recorded, and the number of the others with the next one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class SecurityLog:
     ) -> None:
         """Record a vote for a workflow that has ended: its own stream takes no more facts."""
         payload = {"review": review_id, "decision": decision.value, "code": error.code, "sentence": error.sentence}
-        await self._append("CAB_VOTE_REFUSED", payload, principal=principal, correlation_id=bound_correlation_id() or "")
+        await self._append(
+            "CAB_VOTE_REFUSED", payload, principal=principal, correlation_id=bound_correlation_id() or ""
+        )
 
     def _admit(self) -> bool:
         """Whether one more stranger is recorded in this minute."""

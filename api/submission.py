@@ -1,7 +1,8 @@
 """Submitting a deployment (``architecture.md`` §2, "Starting"): from a request to a workflow that runs exactly once.
 
 The idempotency row is committed before anything is started. From then on every repetition of the request finds the same
-deployment, whatever failed in between: it attaches to the running workflow, or answers from the projection when that has ended.
+deployment, whatever failed in between: it attaches to the running workflow, or answers from the projection when that
+has ended.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from eucora.store.deployment_queries import find_deployment, get_state
 from models.messages.deployment import SubmitOutcome
 from models.wire.deployments import DeploymentRequest, Submission
 
-__all__ = ["Answered", "build_checked_plan", "load_pack", "submit"]
+__all__ = ["Answered", "build_checked_plan", "load_pack", "pending_submission", "submit"]
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,9 @@ async def submit(
     ``change_in_progress``), ``Unavailable``.
     """
     deployment_id = derived_id("deployment", tenant=caller.scope.tenant, caller=caller.actor, key=key)
-    body_digest = request_digest("POST", PATH, body.model_dump(mode="json", exclude={"risk_score"}, exclude_defaults=True))
+    body_digest = request_digest(
+        "POST", PATH, body.model_dump(mode="json", exclude={"risk_score"}, exclude_defaults=True)
+    )
     reservation = {"caller": caller.actor, "key": key, "body_digest": body_digest, "resource_id": deployment_id}
     async with services.database.unit_of_work() as session:
         known = await idempotency_queries.find(session, caller=caller.actor, key=key)
@@ -123,9 +126,7 @@ async def build_checked_plan(
         services.policy,
         deployment_id=deployment_id,
         correlation_id=correlation_id,
-        requester=Requester(
-            actor=caller.actor, roles=tuple(role.value for role in caller.roles), scope=caller.scope
-        ),
+        requester=Requester(actor=caller.actor, roles=tuple(role.value for role in caller.roles), scope=caller.scope),
         requested_at=services.clock(),
         digest=digest,
     )
@@ -152,9 +153,10 @@ async def _start(services: Services, plan: RolloutPlan, *, caller: Principal, ke
         except WorkflowClosed:
             outcome = await _outcome_of_ended(services, plan.deployment_id)
         if outcome is None:
-            log.info("deployment.kept", deployment_id=plan.deployment_id)
-            return Answered(status=202, submission=_pending(plan))
-        log.info("deployment.submitted", deployment_id=plan.deployment_id, accepted=outcome.accepted, code=outcome.code)
+            log.info("deployment.kept")
+            kept = pending_submission(plan.deployment_id, correlation_id=plan.correlation_id, quorum=plan.quorum)
+            return Answered(status=202, submission=kept)
+        log.info("deployment.submitted", accepted=outcome.accepted, code=outcome.code)
     if outcome.accepted:
         answered = Answered(status=201, submission=_accepted(plan, outcome))
         await _keep(services, caller=caller, key=key, status=201, response=answered.submission.model_dump(mode="json"))
@@ -201,9 +203,7 @@ async def _keep(services: Services, *, caller: Principal, key: str, status: int,
     """Remember the final answer. When the database is away now, a repetition of the request finds the answer again."""
     try:
         async with services.database.unit_of_work() as session:
-            await idempotency_queries.complete(
-                session, caller=caller.actor, key=key, status=status, response=response
-            )
+            await idempotency_queries.complete(session, caller=caller.actor, key=key, status=status, response=response)
     except Unavailable as error:
         log.warning("submit.answer_not_kept", reason=error.sentence)
 
@@ -239,14 +239,15 @@ def _accepted(plan: RolloutPlan, outcome: SubmitOutcome) -> Submission:
     )
 
 
-def _pending(plan: RolloutPlan) -> Submission:
+def pending_submission(deployment_id: str, *, correlation_id: str, quorum: int = 0) -> Submission:
+    """A deployment that is accepted and that nobody has decided yet."""
     return Submission(
-        deployment_id=plan.deployment_id,
+        deployment_id=deployment_id,
         outcome="pending",
         state=DeploymentState.PENDING,
-        correlation_id=plan.correlation_id,
-        location=location(plan.deployment_id),
-        quorum=plan.quorum,
+        correlation_id=correlation_id,
+        location=location(deployment_id),
+        quorum=quorum,
     )
 
 

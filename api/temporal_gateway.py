@@ -1,8 +1,8 @@
 """The only place of the API that talks to Temporal: starts deployments, sends signed messages, asks how the engine is.
 
 Every call is bounded. What can go wrong is told apart by what the caller would do: the engine cannot be reached
-(``Unavailable``, try again), nobody works on the task queue (``NoWorker``), the workflow has ended (``WorkflowClosed``, look at
-the projection), the workflow says no (an error of ours with the workflow's code).
+(``Unavailable``, try again), nobody works on the task queue (``NoWorker``), the workflow has ended
+(``WorkflowClosed``, look at the projection), the workflow says no (an error of ours with the workflow's code).
 """
 
 from __future__ import annotations
@@ -165,19 +165,19 @@ class TemporalGateway:
             log.warning("submit.update_failed", deployment_id=plan.deployment_id, error=repr(error.cause))
             raise WorkflowClosed(plan.deployment_id) from error
 
-    async def control(self, deployment_id: str, body: Message, *, principal: Principal, message_id: str) -> ControlOutcome:
+    async def control(
+        self, deployment_id: str, body: Message, *, principal: Principal, message_id: str
+    ) -> ControlOutcome:
         """Send an operator's control as an update and return what the workflow recorded.
 
-        Raises ``WorkflowClosed``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as ``Refused``, ``Forbidden`` or
-        ``InvalidInput`` with its code.
+        Raises ``WorkflowClosed``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as ``Refused``,
+        ``Forbidden`` or ``InvalidInput`` with its code.
         """
         message = self._sign(deployment_id, body, principal=principal, message_id=message_id, life=UPDATE_LIFE)
         handle = self._client.get_workflow_handle(deployment_workflow_id(deployment_id))
         try:
             async with _away(), asyncio.timeout(self._wait.total_seconds()):
-                outcome = await handle.execute_update(
-                    body.type, message, id=message_id, result_type=ControlOutcome
-                )
+                outcome = await handle.execute_update(body.type, message, id=message_id, result_type=ControlOutcome)
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             await self._look()  # raises when the engine itself is away
             raise NoWorker from None
@@ -190,7 +190,9 @@ class TemporalGateway:
         return ControlOutcome.model_validate(outcome)
 
     async def vote(self, deployment_id: str, body: CabVote, *, principal: Principal, message_id: str) -> None:
-        """Hand a vote to the engine, which keeps it until a worker takes it. Raises ``WorkflowClosed``, ``Unavailable``."""
+        """Hand a vote to the engine, which keeps it until a worker takes it. Raises ``WorkflowClosed``,
+        ``Unavailable``.
+        """
         message = self._sign(deployment_id, body, principal=principal, message_id=message_id, life=SIGNAL_LIFE)
         handle = self._client.get_workflow_handle(deployment_workflow_id(deployment_id))
         try:
@@ -230,15 +232,19 @@ class TemporalGateway:
     async def stuck(self) -> tuple[StuckDeployment, ...]:
         """Deployments whose workflow cannot go on because its code fails, at most a hundred. Raises ``Unavailable``.
 
-        The engine marks them by the search attribute ``TemporalReportedProblems`` after two failures in a row, if its dynamic
-        configuration has ``system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute`` = 2.
+        The engine marks them by the search attribute ``TemporalReportedProblems`` after two failures in a row, if
+        its dynamic configuration has ``system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute`` = 2.
         """
         query = "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running' AND WorkflowType = 'deployment'"
         found: list[StuckDeployment] = []
         async with _away():
             async for execution in self._client.list_workflows(query, limit=MOST_STUCK, rpc_timeout=LOOK):
                 problems = next(
-                    (pair.value for pair in execution.typed_search_attributes if pair.key.name == "TemporalReportedProblems"),
+                    (
+                        pair.value
+                        for pair in execution.typed_search_attributes
+                        if pair.key.name == "TemporalReportedProblems"
+                    ),
                     [],
                 )
                 found.append(

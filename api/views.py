@@ -69,9 +69,7 @@ def deployment_view(
     by_ring = {ring: [_plane(run) for run in runs] for ring, runs in groupby(planes, key=lambda run: run.ring)}
     risk = None
     if row.risk_score is not None:
-        risk = RiskView(
-            score=row.risk_score, model=row.risk_model, model_version=row.risk_model_version, tier=row.tier
-        )
+        risk = RiskView(score=row.risk_score, model=row.risk_model, model_version=row.risk_model_version, tier=row.tier)
     return DeploymentView(
         **dict(deployment_summary(row)),
         kind=row.kind,

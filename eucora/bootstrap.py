@@ -107,4 +107,6 @@ def plane_activities(core: Core, plane: str) -> Activities:
 
 def unknown_queue(name: str, known: tuple[str, ...]) -> MissingSetting:
     """Return the error for a queue that no configured plane has."""
-    return MissingSetting(f"there is no queue {name!r}; queues here: {', '.join(known)} (see {registry.PLANES_VARIABLE})")
+    return MissingSetting(
+        f"there is no queue {name!r}; queues here: {', '.join(known)} (see {registry.PLANES_VARIABLE})"
+    )

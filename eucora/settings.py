@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         default=4096 * MIB, ge=1, description="Largest artifact in bytes that may be uploaded."
     )
 
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins of web pages that may call the API, as a JSON list; none by default."
+    )
     temporal_wait_seconds: float = Field(
         default=5.0, gt=0, le=60, description="Seconds the API waits for a worker before it answers 202 or 503."
     )

@@ -1,8 +1,9 @@
 """One deployment, from submission to its end: the decider's interpreter on Temporal (``architecture.md`` §2).
 
-The loop settles what is due, records it, starts the commands that ``decide`` asks for, and waits for an outcome, a message or the
-time. It holds no rule. The order in it carries two promises: facts are recorded before the effects that they lead to begin, and
-a message or an outcome is taken only after what was due before it is settled, so that the verifier can decide everything again.
+The loop settles what is due, records it, starts the commands that ``decide`` asks for, and waits for an outcome, a
+message or the time. It holds no rule. The order in it carries two promises: facts are recorded before the effects that
+they lead to begin, and a message or an outcome is taken only after what was due before it is settled, so that the
+verifier can decide everything again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
     from eucora.domain.judge import Judgement, Refusal, judge
     from eucora.domain.rollout import begin, decide, evolve
     from eucora.domain.settle import settle
-    from eucora.domain.state import RolloutState
     from eucora.signing.claims import ClaimRefused, verify_claim
     from models.messages import activities as a
     from models.messages.deployment import ControlOutcome, DeploymentStatus, StartDeployment, SubmitOutcome
@@ -41,7 +41,9 @@ DENIALS_RECORDED_SINGLY = 100
 
 @workflow.defn(name="deployment")
 class DeploymentWorkflow:
-    """A durable rollout. Signals carry facts from people and systems, updates are operators' controls, ``status`` is a query."""
+    """A durable rollout. Signals carry facts from people and systems, updates are operators' controls, ``status`` is a
+    query.
+    """
 
     @workflow.init
     def __init__(self, start: StartDeployment) -> None:
@@ -96,24 +98,28 @@ class DeploymentWorkflow:
         return None
 
     @workflow.run
-    async def run(self, start: StartDeployment) -> SubmitOutcome:  # noqa: ARG002 - read by __init__
+    async def run(self, start: StartDeployment) -> SubmitOutcome:
         """Carry the deployment to its end and return how it ended."""
         while not await self._turn():
             pass
         return self._outcome()
 
     async def _turn(self) -> bool:
-        """Take one turn of the loop; True at the end. A cancellation asked for around the API is refused and recorded."""
+        """Take one turn of the loop; True at the end. A cancellation asked for around the API is refused and
+        recorded.
+        """
         try:
             return await self._loop()
         except asyncio.CancelledError:
-            sentence = "a running deployment ends by roll_back or cancel through the API, never by cancelling its workflow"
+            sentence = (
+                "a running deployment ends by roll_back or cancel through the API, never by cancelling its workflow"
+            )
             self._deny(Denial(message="workflow_cancel", code="claim_missing", sentence=sentence))
             return False
 
     async def _loop(self) -> bool:
         if self._bug is not None:
-            # Not a Temporal failure: it fails the workflow task, which is retried, shown in the Web UI and named by /health.
+            # No Temporal failure: it fails the workflow task, which is retried, shown in the UI and named by /health.
             msg = f"{type(self._bug).__name__}: {self._bug}"
             raise RuntimeError(msg) from self._bug
         self._changed = False
@@ -196,7 +202,9 @@ class DeploymentWorkflow:
         self._timer = None if self._wake is None else asyncio.create_task(self._wake_at(self._wake), name="wake")
 
     async def _wake_at(self, at: datetime) -> None:
-        await workflow.sleep(max((at - workflow.now()).total_seconds(), 0.0), summary=f"next: {self._state.reason.code}")
+        await workflow.sleep(
+            max((at - workflow.now()).total_seconds(), 0.0), summary=f"next: {self._state.reason.code}"
+        )
         self._armed = None
         self._changed = True
 
@@ -215,12 +223,12 @@ class DeploymentWorkflow:
         finally:
             self._running.pop(command.key, None)
             self._changed = True
-        if facts and not self._state.final:
+        if facts:
             self._settle()
-            if not self._state.final and self._news(command, facts):
-                self._apply(*facts)
+        if facts and not self._state.final and self._news(facts):
+            self._apply(*facts)
 
-    def _news(self, command: c.Command, facts: tuple[f.Fact, ...]) -> bool:
+    def _news(self, facts: tuple[f.Fact, ...]) -> bool:
         """An observation that came too late to change anything is no fact; the next one will tell."""
         if not isinstance(facts[0], f.PlaneObserved):
             return True
@@ -325,7 +333,7 @@ class DeploymentWorkflow:
             )
         )  # fmt: skip
 
-    def _receive(self, kind: str, payload: Any) -> Judgement | Denial:  # noqa: ANN401 - untrusted JSON
+    def _receive(self, kind: str, payload: Any) -> Judgement | Denial:
         """Settle, then judge one message; its facts are applied and will be recorded."""
         letter = read(kind, payload, self._state, workflow.now())
         if isinstance(letter, Denial):
@@ -339,7 +347,7 @@ class DeploymentWorkflow:
         self._apply(*judgement.facts)
         return judgement
 
-    async def _control(self, kind: str, payload: Any) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def _control(self, kind: str, payload: Any) -> ControlOutcome:
         """Answer an operator's control once its facts are stored: nothing acknowledged is ever lost."""
         verdict = self._receive(kind, payload)
         sequence = self._state.sequence
@@ -354,8 +362,10 @@ class DeploymentWorkflow:
             message_id=message_id, facts=tuple(fact.type for fact in verdict.facts), sequence=sequence
         )
 
-    def _validate(self, kind: str, payload: Any) -> None:  # noqa: ANN401 - untrusted JSON
-        """Turn away, without a trace in history, what comes too late, and strangers past the number that is recorded."""
+    def _validate(self, kind: str, payload: Any) -> None:
+        """Turn away, without a trace in history, what comes too late, and strangers past the number that is
+        recorded.
+        """
         if self._state.final:
             sentence = f"the deployment is {self._state.state}; nothing changes it any more"
             raise ApplicationError(sentence, type="deployment_final", non_retryable=True)
@@ -381,29 +391,29 @@ class DeploymentWorkflow:
         )
 
     @workflow.signal(description="A member of the CAB votes, or revokes an approval")
-    def cab_decision(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def cab_decision(self, message: Any = None) -> None:
         """Take a vote or a revocation."""
         body = message.get("body") if isinstance(message, dict) else None
         revokes = isinstance(body, dict) and body.get("type") == "revoke_approval"
         self._receive("revoke_approval" if revokes else "cab_vote", message)
 
     @workflow.signal(description="An exception for this deployment was approved or revoked")
-    def exception_changed(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def exception_changed(self, message: Any = None) -> None:
         """Take a change of an exception from the API."""
         self._receive("exception_changed", message)
 
     @workflow.signal(description="An incident that concerns this deployment was opened or resolved")
-    def incident_changed(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def incident_changed(self, message: Any = None) -> None:
         """Take a change of an incident from the API."""
         self._receive("incident_changed", message)
 
     @workflow.signal(description="A stop of the line that matches this deployment was put or released")
-    def line_changed(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def line_changed(self, message: Any = None) -> None:
         """Take a change of the line from the API."""
         self._receive("line_changed", message)
 
     @workflow.signal(description="The keys that this deployment believes change")
-    def trust_changed(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def trust_changed(self, message: Any = None) -> None:
         """Take new keys, signed by a key trusted until now."""
         self._receive("trust_changed", message)
 
@@ -415,88 +425,86 @@ class DeploymentWorkflow:
     @workflow.update(description="Wait for the outcome of the submission")
     async def submit(self) -> SubmitOutcome:
         """Return once the risk is known, or the submission was refused, and that is stored."""
-        await workflow.wait_condition(
-            lambda: (self._state.risk is not None or self._state.final) and not self._outbox
-        )
+        await workflow.wait_condition(lambda: (self._state.risk is not None or self._state.final) and not self._outbox)
         return self._outcome()
 
     @workflow.update(description="Hold new forward effects")
-    async def hold(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def hold(self, message: Any = None) -> ControlOutcome:
         """Hold new forward effects."""
         return await self._control("hold", message)
 
     @hold.validator
-    def _validate_hold(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_hold(self, message: Any = None) -> None:
         self._validate("hold", message)
 
     @workflow.update(description="Release an operator's hold")
-    async def release(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def release(self, message: Any = None) -> ControlOutcome:
         """Release an operator's hold."""
         return await self._control("release", message)
 
     @release.validator
-    def _validate_release(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_release(self, message: Any = None) -> None:
         self._validate("release", message)
 
     @workflow.update(description="A publisher adopts the deployment")
-    async def publish(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def publish(self, message: Any = None) -> ControlOutcome:
         """A publisher adopts the deployment."""
         return await self._control("publish", message)
 
     @publish.validator
-    def _validate_publish(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_publish(self, message: Any = None) -> None:
         self._validate("publish", message)
 
     @workflow.update(description="End the soak and promote; every check must have passed")
-    async def promote_now(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def promote_now(self, message: Any = None) -> ControlOutcome:
         """End the soak and promote; every check must have passed."""
         return await self._control("promote_now", message)
 
     @promote_now.validator
-    def _validate_promote_now(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_promote_now(self, message: Any = None) -> None:
         self._validate("promote_now", message)
 
     @workflow.update(description="Give failed devices and refused effects another attempt")
-    async def retry_failed(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def retry_failed(self, message: Any = None) -> ControlOutcome:
         """Give failed devices and refused effects another attempt."""
         return await self._control("retry_failed", message)
 
     @retry_failed.validator
-    def _validate_retry_failed(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_retry_failed(self, message: Any = None) -> None:
         self._validate("retry_failed", message)
 
     @workflow.update(description="End the soak of the running ring")
-    async def skip_soak(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def skip_soak(self, message: Any = None) -> ControlOutcome:
         """End the soak of the running ring."""
         return await self._control("skip_soak", message)
 
     @skip_soak.validator
-    def _validate_skip_soak(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_skip_soak(self, message: Any = None) -> None:
         self._validate("skip_soak", message)
 
     @workflow.update(description="Roll back every touched ring and plane")
-    async def roll_back(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def roll_back(self, message: Any = None) -> ControlOutcome:
         """Roll back every touched ring and plane."""
         return await self._control("roll_back", message)
 
     @roll_back.validator
-    def _validate_roll_back(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_roll_back(self, message: Any = None) -> None:
         self._validate("roll_back", message)
 
     @workflow.update(description="Withdraw before any effect")
-    async def cancel(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def cancel(self, message: Any = None) -> ControlOutcome:
         """Withdraw before any effect."""
         return await self._control("cancel", message)
 
     @cancel.validator
-    def _validate_cancel(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_cancel(self, message: Any = None) -> None:
         self._validate("cancel", message)
 
     @workflow.update(description="Open the due review now, or a lapsed one again")
-    async def open_review(self, message: Any = None) -> ControlOutcome:  # noqa: ANN401 - untrusted JSON
+    async def open_review(self, message: Any = None) -> ControlOutcome:
         """Open the due review now, or a lapsed one again."""
         return await self._control("open_review", message)
 
     @open_review.validator
-    def _validate_open_review(self, message: Any = None) -> None:  # noqa: ANN401 - untrusted JSON
+    def _validate_open_review(self, message: Any = None) -> None:
         self._validate("open_review", message)

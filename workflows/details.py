@@ -57,7 +57,8 @@ def _ring(run: RingRun) -> list[str]:
     if run.gate is not None and run.promoted_at is None:
         lines += ["", "| check | wanted | actual | result |", "|---|---|---|---|"]
         lines += [
-            f"| {check.name} | {check.threshold} | {check.actual} | {MARKS[check.result]} |" for check in run.gate.checks
+            f"| {check.name} | {check.threshold} | {check.actual} | {MARKS[check.result]} |"
+            for check in run.gate.checks
         ]
     return lines
 

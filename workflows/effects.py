@@ -1,4 +1,6 @@
-"""Carrying out one command: the matching activities, and the facts that come of them. Order and waiting only, no rules."""
+"""Carrying out one command: the matching activities, and the facts that come of them. Order and waiting only, no
+rules.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ import asyncio
 from datetime import timedelta
 from typing import TypeVar
 
-from temporalio import workflow
+from temporalio import exceptions, workflow
 from temporalio.common import Priority
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.governance import GovernanceActivities
@@ -41,7 +43,7 @@ def refusal_of(error: ActivityError) -> Refusal:
         details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
         error_class = ErrorClass(details.get("error_class", ErrorClass.PERMANENT))
         return Refusal(cause.type or "error", cause.message, str(details.get("field") or ""), error_class)
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, exceptions.TimeoutError):
         return Refusal("timed_out", "it was not done in time", "", ErrorClass.TRANSIENT)
     return Refusal("error", str(cause or error), "", ErrorClass.PERMANENT)
 
@@ -130,7 +132,7 @@ class Effects:
                     f.DeploymentRejected(
                         at=workflow.now(),
                         code="change_in_progress",
-                        sentence=f"deployment {claimed.holder} is changing {plan.application.id} here; wait for its end",
+                        sentence=f"deployment {claimed.holder} is changing {plan.application.id} here; wait for it",
                         field="application.id",
                         holder=claimed.holder,
                     ),
@@ -328,9 +330,7 @@ class Effects:
             )
         except ActivityError as error:
             return (_connector_error(command.ring, command.plane, "observe", refusal_of(error)),)
-        return (
-            f.PlaneObserved(at=workflow.now(), ring=command.ring, plane=command.plane, figures=observed.figures),
-        )
+        return (f.PlaneObserved(at=workflow.now(), ring=command.ring, plane=command.plane, figures=observed.figures),)
 
     async def _rehearse(self, command: c.Rehearse, state: RolloutState) -> tuple[f.Fact, ...]:
         _, run = _place(state, command.ring, command.plane)
@@ -483,5 +483,3 @@ def _stopped(stopped: a.Stopped) -> f.DeploymentHeld:
     return f.DeploymentHeld(
         at=workflow.now(), actor=stopped.who, kind=stopped.kind, why=stopped.why, reference=stopped.reference
     )
-
-

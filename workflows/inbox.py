@@ -1,8 +1,8 @@
 """Reading messages inside the workflow: shape, claim, type. Pure, so that it replays.
 
-What is typed into the Temporal Web UI or sent with a stolen connection has no claim that holds; it becomes a :class:`Denial`,
-which the workflow records and otherwise ignores. Nothing here raises, because a signal handler that raises would fail or block
-the whole workflow (``temporal.md`` §4).
+What is typed into the Temporal Web UI or sent with a stolen connection has no claim that holds; it becomes a
+:class:`Denial`, which the workflow records and otherwise ignores. Nothing here raises, because a signal handler that
+raises would fail or block the whole workflow (``temporal.md`` §4).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Letter:
     sender: Sender
 
 
-def read(kind: str, payload: Any, state: RolloutState, now: datetime) -> Letter | Denial:  # noqa: ANN401 - untrusted JSON
+def read(kind: str, payload: Any, state: RolloutState, now: datetime) -> Letter | Denial:
     """Read one message of type ``kind``: verified sender and body, or why it is denied."""
     try:
         message = SignedMessage.model_validate(payload)

@@ -1,7 +1,7 @@
 """Every timeout and retry policy by name. Retries of activities have one owner, and it is here (``domain.md`` §12).
 
-Activities raise ``ApplicationError`` with the code of a domain error as type; what cannot be helped by trying again is raised
-non-retryable by ``activities/errors.py``. So no policy here lists error types.
+Activities raise ``ApplicationError`` with the code of a domain error as type; what cannot be helped by trying again is
+raised non-retryable by ``activities/errors.py``. So no policy here lists error types.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
-"""Search attributes of a deployment in the Temporal Web UI (``architecture.md`` §6). Names are registered by the stack."""
+"""Search attributes of a deployment in the Temporal Web UI (``architecture.md`` §6). Names are registered by the
+stack.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
@@ -48,10 +52,10 @@ def shown(state: RolloutState) -> Shown:
     )
 
 
-def updates(now: Shown, before: Shown | None) -> list[SearchAttributeUpdate]:
+def updates(now: Shown, before: Shown | None) -> list[SearchAttributeUpdate[Any]]:
     """The updates that bring the attributes from ``before`` to ``now``."""
     keys = (DEPLOYMENT_STATE, RING, RISK_TIER, CAB_STATUS)
-    changed: list[SearchAttributeUpdate] = [
+    changed: list[SearchAttributeUpdate[Any]] = [
         key.value_set(str(value))
         for index, (key, value) in enumerate(zip(keys, now[:4], strict=True))
         if value and (before is None or before[index] != value)

@@ -17,9 +17,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 @router.get("/me", summary="Who you are")
-async def me(
-    caller: Annotated[Principal, Depends(Allows(Permission.IDENTITY_READ))], services: ServicesDep
-) -> Person:
+async def me(caller: Annotated[Principal, Depends(Allows(Permission.IDENTITY_READ))], services: ServicesDep) -> Person:
     return _person(caller, development=services.identity.development)
 
 
@@ -27,9 +25,7 @@ async def me(
 async def login(body: SignIn, request: Request, services: ServicesDep) -> Token:
     identity = _development(services, request)
     issued = identity.sign_in(body.user)
-    return Token(
-        token=issued.token, expires_at=issued.expires_at, person=_person(issued.principal, development=True)
-    )
+    return Token(token=issued.token, expires_at=issued.expires_at, person=_person(issued.principal, development=True))
 
 
 @router.get("/people", summary="Everybody at the development identity provider", dependencies=[Depends(anonymous)])

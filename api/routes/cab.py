@@ -52,7 +52,9 @@ async def submit(
 
 
 @router.get("/pending", summary="Reviews that take votes, the one that is due next first")
-async def pending(caller: Reader, services: ServicesDep, limit: Limit = 100, cursor: Cursor = None) -> Page[ReviewSummary]:
+async def pending(
+    caller: Reader, services: ServicesDep, limit: Limit = 100, cursor: Cursor = None
+) -> Page[ReviewSummary]:
     async with services.database.unit_of_work() as session:
         page = await queries.pending_reviews(session, scope=caller.scope, limit=limit, cursor=cursor)
     return Page(items=[review_summary(row) for row in page.items], next_cursor=page.next_cursor)
@@ -93,6 +95,7 @@ async def vote_by_id(
 
 @router.post("/{review_id}/approve", summary="Approve, with or without conditions", responses=PENDING)
 async def approve(
+    *,
     review_id: ReviewId,
     body: ApproveRequest,
     response: Response,
@@ -101,7 +104,8 @@ async def approve(
     key: OptionalIdempotencyKey,
 ) -> VoteAnswer:
     async with services.database.unit_of_work() as session:
-        # Tenants never mix; whether the voter's scope covers the deployment is for the workflow, which records a refusal.
+        # Tenants never mix; whether the voter's scope covers the deployment is for the workflow, which records a
+        # refusal.
         review = await queries.get_review(session, review_id, scope=None)
         rings = await ring_runs_of(session, review.deployment_id)
     conditions = _conditions(body.conditions, rings)
@@ -117,6 +121,7 @@ async def approve(
 
 @router.post("/{review_id}/reject", summary="Reject, which ends the review", responses=PENDING)
 async def reject(
+    *,
     review_id: ReviewId,
     body: RejectRequest,
     response: Response,

@@ -30,9 +30,7 @@ async def listed(_caller: Reader, services: ServicesDep) -> list[ConnectorView]:
 
 
 @router.get("/{plane}/health", summary="Whether a worker serves the plane")
-async def health(
-    plane: Annotated[str, Path(max_length=64)], _caller: Reader, services: ServicesDep
-) -> PartHealth:
+async def health(plane: Annotated[str, Path(max_length=64)], _caller: Reader, services: ServicesDep) -> PartHealth:
     if plane not in services.planes:
         raise NotFound(f"There is no plane {plane!r} here.", code="unknown_plane")
     return await plane_health(services, plane)

@@ -9,13 +9,15 @@ from pydantic import AwareDatetime
 
 from api.controls import control
 from api.deps import Allows, CorrelationId, Cursor, IdempotencyKey, Limit, OptionalIdempotencyKey, ServicesDep
-from api.submission import submit
+from api.submission import pending_submission, submit
 from api.views import deployment_summary, deployment_view, event_view
 from eucora.domain import messages
+from eucora.domain.errors import NotFound
 from eucora.domain.vocabulary import DeploymentState
 from eucora.identity.permissions import Permission
 from eucora.identity.principal import Principal
 from eucora.store import deployment_queries as queries
+from eucora.store import idempotency_queries
 from eucora.store.chain import deployment_stream
 from eucora.store.event_queries import events_of
 from models.wire.base import Page
@@ -45,6 +47,7 @@ Reader = Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_READ))]
     responses={202: {"model": Submission, "description": "kept; decided as soon as a worker takes it"}},
 )
 async def create(
+    *,
     body: DeploymentRequest,
     response: Response,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_CREATE))],
@@ -58,8 +61,10 @@ async def create(
     return answered.submission
 
 
+@router.get("/list", include_in_schema=False)
 @router.get("", summary="Deployments, newest first")
 async def listed(
+    *,
     caller: Reader,
     services: ServicesDep,
     state: Annotated[list[DeploymentState] | None, Query(max_length=20)] = None,
@@ -87,16 +92,29 @@ async def listed(
     return Page(items=[deployment_summary(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{deployment_id}", summary="A deployment with its rings, gates and holds")
-async def get(deployment_id: DeploymentId, caller: Reader, services: ServicesDep) -> DeploymentView:
+@router.get(
+    "/{deployment_id}",
+    summary="A deployment with its rings, gates and holds",
+    responses={202: {"model": Submission, "description": "accepted, and not begun: no worker has taken it yet"}},
+)
+async def get(
+    *,
+    deployment_id: DeploymentId, response: Response, caller: Reader, services: ServicesDep
+) -> DeploymentView | Submission:
     async with services.database.unit_of_work() as session:
-        row = await queries.get_deployment(session, deployment_id, scope=caller.scope)
-        return deployment_view(
-            row,
-            rings=await queries.ring_runs_of(session, deployment_id),
-            planes=await queries.plane_runs_of(session, deployment_id),
-            holds=await queries.holds_of(session, deployment_id),
-        )
+        row = await queries.find_deployment(session, deployment_id, scope=caller.scope)
+        if row is not None:
+            return deployment_view(
+                row,
+                rings=await queries.ring_runs_of(session, deployment_id),
+                planes=await queries.plane_runs_of(session, deployment_id),
+                holds=await queries.holds_of(session, deployment_id),
+            )
+        accepted = await idempotency_queries.find_resource(session, deployment_id, tenant=caller.scope.tenant)
+    if accepted is None or accepted.correlation_id is None:
+        raise NotFound(f"There is no deployment {deployment_id}.", code="deployment_not_found")
+    response.status_code = 202
+    return pending_submission(deployment_id, correlation_id=accepted.correlation_id)
 
 
 @router.get("/{deployment_id}/events", summary="The record of a deployment, oldest first")
@@ -116,6 +134,7 @@ async def events(
 
 @router.post("/{deployment_id}/publish", summary="As a publisher, take responsibility beyond the first ring")
 async def publish(
+    *,
     deployment_id: DeploymentId,
     body: AdoptRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_PUBLISH))],
@@ -127,6 +146,7 @@ async def publish(
 
 @router.post("/{deployment_id}/hold", summary="Let no new effect begin")
 async def hold(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_HOLD))],
@@ -138,6 +158,7 @@ async def hold(
 
 @router.post("/{deployment_id}/release", summary="Release an operator's hold")
 async def release(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_RELEASE))],
@@ -147,8 +168,10 @@ async def release(
     return await control(services, deployment_id, messages.ReleaseRollout(why=body.why), caller=caller, key=key)
 
 
+@router.post("/{deployment_id}/promote_ring", include_in_schema=False)
 @router.post("/{deployment_id}/promote", summary="Promote now; every check of the gate must have passed")
 async def promote(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_PROMOTE))],
@@ -160,6 +183,7 @@ async def promote(
 
 @router.post("/{deployment_id}/retry", summary="Give what failed another attempt")
 async def retry(
+    *,
     deployment_id: DeploymentId,
     body: RetryRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_RETRY))],
@@ -172,6 +196,7 @@ async def retry(
 
 @router.post("/{deployment_id}/skip-soak", summary="End the soak of the running ring")
 async def skip_soak(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_SKIP_SOAK))],
@@ -183,6 +208,7 @@ async def skip_soak(
 
 @router.post("/{deployment_id}/roll-back", summary="Roll back every ring and plane that was touched")
 async def roll_back(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_ROLL_BACK))],
@@ -194,6 +220,7 @@ async def roll_back(
 
 @router.post("/{deployment_id}/cancel", summary="Withdraw before any effect")
 async def cancel(
+    *,
     deployment_id: DeploymentId,
     body: ControlRequest,
     caller: Annotated[Principal, Depends(Allows(Permission.DEPLOYMENT_CANCEL))],

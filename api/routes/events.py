@@ -20,8 +20,10 @@ router = APIRouter(prefix="/events", tags=["events"])
 Filter = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
+@router.get("/list", include_in_schema=False)
 @router.get("", summary="Events of all streams; next_cursor always leads on to what is written later")
 async def listed(
+    *,
     caller: Annotated[Principal, Depends(Allows(Permission.EVENTS_READ))],
     services: ServicesDep,
     type: Annotated[list[str] | None, Query(max_length=80)] = None,  # noqa: A002 - the field's name

@@ -32,7 +32,12 @@ async def upload_artifact(request: Request, _caller: Author, services: ServicesD
     return _upload(await _store(services, request, limit=services.settings.artifact_size_limit_bytes))
 
 
-@router.put("/artifacts/{sha256}", status_code=201, summary="Upload an artifact that must have this SHA-256", openapi_extra=BYTES)
+@router.put(
+    "/artifacts/{sha256}",
+    status_code=201,
+    summary="Upload an artifact that must have this SHA-256",
+    openapi_extra=BYTES,
+)
 async def upload_artifact_as(sha256: Digest, request: Request, _caller: Author, services: ServicesDep) -> UploadView:
     stored = await _store(services, request, limit=services.settings.artifact_size_limit_bytes)
     return _upload(_same(stored, sha256))
@@ -53,7 +58,9 @@ async def upload_document(request: Request, _caller: Author, services: ServicesD
     return _upload(await _store(services, request, limit=DOCUMENT_LIMIT))
 
 
-@router.put("/documents/{sha256}", status_code=201, summary="Upload a document that must have this SHA-256", openapi_extra=BYTES)
+@router.put(
+    "/documents/{sha256}", status_code=201, summary="Upload a document that must have this SHA-256", openapi_extra=BYTES
+)
 async def upload_document_as(sha256: Digest, request: Request, _caller: Author, services: ServicesDep) -> UploadView:
     return _upload(_same(await _store(services, request, limit=DOCUMENT_LIMIT), sha256))
 
@@ -94,7 +101,9 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 def _same(stored: StoredBlob, sha256: str) -> StoredBlob:
     if stored.sha256 != sha256:
-        sentence = f"What was uploaded has the SHA-256 {stored.sha256}, not {sha256}: it is another file, or was damaged."
+        sentence = (
+            f"What was uploaded has the SHA-256 {stored.sha256}, not {sha256}: it is another file, or was damaged."
+        )
         raise InvalidInput(sentence, code="artifact_sha256_differs", field="sha256")
     return stored
 
@@ -104,7 +113,11 @@ async def _download(services: Services, sha256: str) -> Response:
     return StreamingResponse(
         services.blobs.open(sha256),
         media_type="application/octet-stream",
-        headers={"Content-Length": str(size), "ETag": f'"{sha256}"', "Content-Disposition": f"attachment; filename={sha256}"},
+        headers={
+            "Content-Length": str(size),
+            "ETag": f'"{sha256}"',
+            "Content-Disposition": f"attachment; filename={sha256}",
+        },
     )
 
 

@@ -16,7 +16,9 @@ from models.wire.health import Health
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("/live", summary="This process answers", dependencies=[Depends(anonymous)], response_class=PlainTextResponse)
+@router.get(
+    "/live", summary="This process answers", dependencies=[Depends(anonymous)], response_class=PlainTextResponse
+)
 async def live() -> str:
     return "live"
 

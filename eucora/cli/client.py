@@ -85,9 +85,9 @@ class ApiClient:
         return answer.status_code, answer.json() if answer.content else None
 
     def upload(self, path: str, file: Path, *, media_type: str = "application/octet-stream") -> Any:
-        """Post a file's bytes as they are; content-addressed, so it may be repeated."""
+        """Put a file's bytes as they are to the address that its SHA-256 makes, so it may be repeated."""
         headers = {"Content-Type": media_type, "Content-Length": str(file.stat().st_size)}
-        return self._call("POST", path, file=file, headers=headers, repeatable=True).json()
+        return self._call("PUT", path, file=file, headers=headers, repeatable=True).json()
 
     def download(self, path: str, target: Path, params: Mapping[str, Any] | None = None) -> None:
         """Write the answer's bytes to ``target``, which is replaced only when all have come."""

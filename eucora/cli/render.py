@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from models.wire.cab import ReviewView
+from models.wire.cab import ReviewSummary, ReviewView
 from models.wire.deployments import DeploymentSummary, DeploymentView, EventView, GateView, PlaneView, RingView
 
 __all__ = [
@@ -205,21 +205,21 @@ def gate_table(ring: str, gate: GateView) -> RenderableType:
     return table
 
 
-def reviews_table(reviews: Sequence[ReviewView], *, now: datetime) -> RenderableType:
+def reviews_table(reviews: Sequence[ReviewSummary], *, now: datetime) -> RenderableType:
     """Open reviews."""
     if not reviews:
         return Text("no open reviews", style="dim")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("review", "application", "before", "score", "votes", "requested by", "due"):
+    for column in ("review", "application", "before", "score", "class", "quorum", "requested by", "due"):
         table.add_column(column)
     for review in reviews:
-        given = sum(vote.outcome == "accepted" for vote in review.votes)
         table.add_row(
             review.id,
             f"{review.application} {review.version}",
             review.ring,
-            str(review.risk_score),
-            f"{given} of {review.quorum}",
+            f"{review.risk_score} ({review.tier})",
+            review.blast_radius_class,
+            str(review.quorum),
             review.requester,
             moment(review.due_at, now=now),
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from eucora.cli.client import ApiClient
-from eucora.cli.errors import Stopped
 from eucora.cli.manifest import LoadedManifest, MalwarePart
 from models.wire.deployments import Submission
 from models.wire.evidence import PackView
@@ -51,7 +50,8 @@ def create_pack(client: ApiClient, loaded: LoadedManifest, *, say: Say = silent)
     """
     manifest = loaded.manifest
     wanted = manifest.artifact.sha256
-    artifact = _upload(client, loaded, manifest.artifact.path, ("artifact", "path"), say=say, expected=wanted)
+    where = ("artifact", "path")
+    artifact = _upload(client, loaded, manifest.artifact.path, where, say=say, kind="artifacts", expected=wanted)
     sbom = _upload(client, loaded, manifest.sbom.path, ("sbom", "path"), say=say)
     scan = _upload(client, loaded, manifest.scan.path, ("scan", "path"), say=say)
     draft = _draft(client, loaded, artifact=artifact, sbom=sbom, scan=scan, say=say)
@@ -189,19 +189,16 @@ def _upload(
     field: tuple[str, ...],
     *,
     say: Say,
+    kind: str = "documents",
     expected: str | None = None,
 ) -> _Stored:
-    """Upload a file; what the API stored must be what we read."""
+    """Upload a file. The API refuses it when it changed after it was hashed here."""
     path = loaded.file(name, field)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if expected is not None and sha256 != expected:
         raise loaded.invalid((field[0], "sha256"), f"{path} has SHA-256 {sha256}")
-    answer = client.upload("/evidence/artifacts", path)
-    if answer["sha256"] != sha256:
-        raise Stopped(
-            f"{path} changed while it was uploaded: read {sha256}, stored {answer['sha256']}.", code="artifact_changed"
-        )
+    answer = client.upload(f"/evidence/{kind}/{sha256}", path)
     say(f"uploaded {path.name}: {answer['size']} bytes, SHA-256 {sha256}")
     return _Stored(path=path, sha256=sha256, size=answer["size"])
 

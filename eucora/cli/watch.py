@@ -21,9 +21,8 @@ __all__ = ["follow", "open_review", "summary_line"]
 def open_review(client: ApiClient, deployment: str) -> ReviewView | None:
     """The review of a deployment that is open for votes now."""
     for item in client.pages("/cab/pending"):
-        review = ReviewView.model_validate(item)
-        if review.deployment_id == deployment:
-            return review
+        if item["deployment_id"] == deployment:
+            return ReviewView.model_validate(client.get(f"/cab/{item['id']}"))
     return None
 
 

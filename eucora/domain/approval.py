@@ -41,6 +41,9 @@ class Conditions:
         return all(getattr(self, field.name) is None for field in fields(self) if field.name != "text")
 
 
+UNCONDITIONAL = Conditions()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """What an approval was given for; a difference in any part but ``pack_digest`` voids it."""
@@ -84,9 +87,22 @@ class Approval:
     binding: Binding
     given_at: datetime
     expires_at: datetime
+    """When it ends by itself: its validity is over, or its condition ``not_after`` is reached."""
     automated: bool = False
     ended: str = ""
     """Empty, or why it is no longer in force: expired, revoked, voided."""
+    entered: tuple[int, ...] = ()
+    """Orders of the rings that were started under it."""
+
+    @property
+    def reach(self) -> int:
+        """Order of the last ring that it lets the rollout enter: of its coverage, or of the condition ``max_ring``."""
+        limit = self.conditions.max_ring
+        return self.covers.last if limit is None else min(limit, self.covers.last)
+
+    def admits(self, ring: int) -> bool:
+        """Tell whether the ring of that order lies within its coverage and its condition ``max_ring``."""
+        return self.covers.first <= ring <= self.reach
 
 
 def tier(
@@ -122,38 +138,33 @@ def checkpoints(approval_tier: ApprovalTier, preset: str, rings: int) -> tuple[C
 def strictest(conditions: Iterable[Conditions]) -> Conditions:
     """Combine the conditions of all votes so that each is kept."""
     found = tuple(conditions)
-
-    def pick(name: str, choose: object) -> object:
-        values = [getattr(one, name) for one in found if getattr(one, name) is not None]
-        return choose(values) if values else None  # type: ignore[operator]
-
+    if len(found) < 2:
+        return found[0] if found else UNCONDITIONAL
     return Conditions(
-        max_ring=pick("max_ring", min),  # type: ignore[arg-type]
-        min_success_rate=pick("min_success_rate", max),  # type: ignore[arg-type]
-        observe_hours=pick("observe_hours", max),  # type: ignore[arg-type]
-        not_before=pick("not_before", max),  # type: ignore[arg-type]
-        not_after=pick("not_after", min),  # type: ignore[arg-type]
-        rollback_below=pick("rollback_below", max),  # type: ignore[arg-type]
+        max_ring=min((one.max_ring for one in found if one.max_ring is not None), default=None),
+        min_success_rate=max((one.min_success_rate for one in found if one.min_success_rate is not None), default=None),
+        observe_hours=max((one.observe_hours for one in found if one.observe_hours is not None), default=None),
+        not_before=max((one.not_before for one in found if one.not_before is not None), default=None),
+        not_after=min((one.not_after for one in found if one.not_after is not None), default=None),
+        rollback_below=max((one.rollback_below for one in found if one.rollback_below is not None), default=None),
         text="; ".join(one.text for one in found if one.text),
     )
 
 
 def why_not_in_force(approval: Approval, *, ring: int, current: Binding, now: datetime) -> str:
     """Say why an approval does not let the rollout enter ``ring`` at ``now``; empty when it does."""
-    conditions = approval.conditions
     if approval.ended:
         return f"the approval is {approval.ended}"
-    if ring not in approval.covers or (conditions.max_ring is not None and ring > conditions.max_ring):
+    if not approval.admits(ring):
         return "the approval does not cover this ring"
     difference = approval.binding.difference(current)
     if difference:
         return f"what was approved has changed: {', '.join(difference)}"
     if now >= approval.expires_at:
         return f"the approval expired at {approval.expires_at.isoformat()}"
-    if conditions.not_before is not None and now < conditions.not_before:
-        return f"the approval holds from {conditions.not_before.isoformat()} on"
-    if conditions.not_after is not None and now > conditions.not_after:
-        return f"the approval held until {conditions.not_after.isoformat()}"
+    begins = approval.conditions.not_before
+    if begins is not None and now < begins:
+        return f"the approval holds from {begins.isoformat()} on"
     return ""
 
 

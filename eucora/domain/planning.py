@@ -1,7 +1,8 @@
-"""From a request to a rollout plan: every rule that a submission must meet before anything is started (``domain.md`` §1, §4, §6).
+"""From a request to a rollout plan: every rule that a submission must meet before anything is started (``domain.md``
+§1, §4, §6).
 
-Pure: the pack's facts, the policies, the planes and the time are arguments. Each error names the field of the request at fault,
-as a path (``rings.CANARY.targets[0].cohort``).
+Pure: the pack's facts, the policies, the planes and the time are arguments. Each error names the field of the
+request at fault, as a path (``rings.CANARY.targets[0].cohort``).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ WITHOUT_ADMIN = ("user_context_no_elevation", "user_context_optional_admin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """A gate policy (``domain.md`` §6): the gate out of each ring, and how planes are asked. ``poll_interval``: seconds."""
+    """A gate policy (``domain.md`` §6): the gate out of each ring, and how planes are asked. ``poll_interval``:
+    seconds.
+    """
 
     name: str
     title: str
@@ -71,7 +74,9 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneFacts:
-    """What is known of a plane. ``strategies`` are those it declares, best first; empty when its manifest is not at hand."""
+    """What is known of a plane. ``strategies`` are those it declares, best first; empty when its manifest is not at
+    hand.
+    """
 
     name: str
     strategies: tuple[RollbackStrategy, ...] = ()

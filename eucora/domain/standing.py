@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -83,29 +84,43 @@ def approval_standing(state: RolloutState, order: int, now: datetime) -> Approva
     return ApprovalStanding(required=True, approval=None, sentence=sentence, waits_until=waits_until)
 
 
-def conditions_on(state: RolloutState, order: int) -> Conditions:
-    """Return the conditions that bind the running of ring ``order``: the strictest of all approvals that cover it."""
-    return strictest(one.conditions for one in state.approvals if order in one.covers and not one.ended)
+def conditions_on(state: RolloutState, ring: RingRun) -> Conditions:
+    """Return the conditions that bind a started ring: the strictest of the approvals under which it was entered.
+
+    They bind for as long as the ring runs, also when the approval expires meanwhile.
+    """
+    return strictest(one.conditions for one in state.approvals if ring.order in one.entered)
 
 
-def success_rate(state: RolloutState, ring: RingRun) -> float:
-    """Return the ring's required success rate, percent: the policy's, or a stricter one of a condition."""
-    conditions = conditions_on(state, ring.order)
-    return max(state.plan.rings[ring.order].gate.success_rate, conditions.min_success_rate or 0.0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """A ring's rates in percent: ``required`` to pass; where ``breach`` cannot be reached any more, the gate is breached."""
+
+    required: float
+    breach: float
+
+
+def rates(state: RolloutState, ring: RingRun) -> Rates:
+    """Return the policy's rate, or a stricter one of the conditions ``min_success_rate`` and ``rollback_below``."""
+    conditions = conditions_on(state, ring)
+    required = max(state.plan.rings[ring.order].gate.success_rate, conditions.min_success_rate or 0.0)
+    return Rates(required=required, breach=max(required, conditions.rollback_below or 0.0))
 
 
 def soak_seconds(state: RolloutState, ring: RingRun) -> float:
     """Return how long the ring soaks: the policy's time, or a longer one of an ``observe_hours`` condition."""
-    conditions = conditions_on(state, ring.order)
+    conditions = conditions_on(state, ring)
     return max(state.plan.rings[ring.order].gate.soak, (conditions.observe_hours or 0.0) * HOUR)
 
 
 def thresholds_of(state: RolloutState, ring: RingRun, run: PlaneRun) -> Thresholds:
     """Return the marks of one plane in one ring."""
-    rate = success_rate(state, ring)
-    below = conditions_on(state, ring.order).rollback_below or 0.0
-    sizes = ((site.site_class, site.devices) for site in run.membership.sites)
-    return gates.thresholds(sizes, success_rate=rate, breach_rate=max(rate, below))
+    return _thresholds(rates(state, ring), (run,))
+
+
+def _thresholds(limits: Rates, runs: Iterable[PlaneRun]) -> Thresholds:
+    sizes = tuple((site.site_class, site.devices) for run in runs for site in run.membership.sites)
+    return gates.thresholds(sizes, success_rate=limits.required, breach_rate=limits.breach)
 
 
 def incidents_check(state: RolloutState, limit: int) -> Check:

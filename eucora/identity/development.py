@@ -1,8 +1,8 @@
 """The development identity provider: people made up for one laptop, so that roles are real from the first day.
 
-It cannot be built outside ``EUCORA_ENV=development``, believes only clients and host names of this machine, and makes every
-answer say so. Its tokens are JSON Web Tokens (RFC 7519, HS256) under a secret that lives in one file; roles are looked up here
-and never read from a token.
+It cannot be built outside ``EUCORA_ENV=development``, believes only clients and host names of this machine, and
+makes every answer say so. Its tokens are JSON Web Tokens (RFC 7519, HS256) under a secret that lives in one file;
+roles are looked up here and never read from a token.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ class DevelopmentIdentity:
 
 
 def _kept_secret(path: Path) -> str:
-    """The secret in ``path``, drawn at the first start; the file is for its owner's eyes only. Raises :class:`MissingSetting`."""
+    """The secret in ``path``, drawn at the first start; the file is for its owner's eyes only. Raises
+    :class:`MissingSetting`.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):  # another process was faster: its secret is the one

@@ -1,10 +1,12 @@
 """Bearer tokens of Entra ID: JSON Web Tokens of the v2.0 endpoint, RS256, keys by JWKS (RFC 7517).
 
-Keys and the issuer come from the tenant's OpenID Connect discovery document and are kept for a day; a token signed with an
-unknown key makes them be fetched again, at most once in five minutes, so that strangers cannot make us knock at Entra's door.
+Keys and the issuer come from the tenant's OpenID Connect discovery document and are kept for a day; a token signed
+with an unknown key makes them be fetched again, at most once in five minutes, so that strangers cannot make us knock at
+Entra's door.
 
 Roles are Entra app roles whose values are the names of ``domain.md`` §9. Where a person belongs is one more app role,
-``scope:BUSINESS_UNIT/ACQUISITION_BOUNDARY/SITE`` (parts may be empty or left out); without one the scope is the whole tenant.
+``scope:BUSINESS_UNIT/ACQUISITION_BOUNDARY/SITE`` (parts may be empty or left out); without one the scope is the
+whole tenant.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ class EntraIdentity:
             known = self._keys  # another request may have fetched them meanwhile
             if known is not None and not self._stale(known, key_id):
                 return known
-            # Callers queue at this lock: while the provider is down, only one of them in ten seconds waits for its timeout.
+            # Callers queue at this lock: while the provider is down, only one of them in ten seconds waits for its
+            # timeout.
             if self._failed_at is None or self._clock() - self._failed_at >= PATIENCE:
                 try:
                     self._keys = await self._fetch()
@@ -151,7 +154,9 @@ class EntraIdentity:
 
 
 def _principal(claims: dict[str, Any]) -> Principal:
-    """The principal of verified claims. The actor is ``oid``: unlike names it never changes and is never given again."""
+    """The principal of verified claims. The actor is ``oid``: unlike names it never changes and is never given
+    again.
+    """
     actor = claims.get("oid")
     if not isinstance(actor, str) or not actor:
         raise TokenInvalid("The bearer token names no object id (oid).")

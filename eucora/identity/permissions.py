@@ -1,6 +1,7 @@
 """Which roles may do what (``domain.md`` §9): the one table, asked by every route; what is not in it is refused.
 
-The workflow asks again, with the roles of the signed claim, and it alone decides about scope, quorum and separation of duties.
+The workflow asks again, with the roles of the signed claim, and it alone decides about scope, quorum and separation
+of duties.
 """
 
 from __future__ import annotations

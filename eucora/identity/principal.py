@@ -51,7 +51,8 @@ class IdentityProvider(Protocol):
 
 
 def known_roles(names: Iterable[object]) -> tuple[Role, ...]:
-    """Those of ``names`` that are roles of ours (``domain.md`` §9), in the order of the enumeration; others are ignored.
+    """Those of ``names`` that are roles of ours (``domain.md`` §9), in the order of the enumeration; others are
+    ignored.
 
     ``system`` is nobody's role: no token can carry it.
     """

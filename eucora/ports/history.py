@@ -1,4 +1,6 @@
-"""The port of history: how an application's past rollouts ended, for the risk factor of that name (``domain.md`` §2)."""
+"""The port of history: how an application's past rollouts ended, for the risk factor of that name (``domain.md``
+§2).
+"""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 Contract, held by ``tests/contracts/test_plane.py`` against every adapter:
 
-- Every effect carries an :class:`EffectKey`. Calling an effect again with the same key returns the outcome of the first call
-  and applies nothing a second time, also when the first answer was lost: an adapter in front of a plane without idempotency
-  keys looks for the key's marker before it acts (``connectors.md`` §1).
+- Every effect carries an :class:`EffectKey`. Calling an effect again with the same key returns the outcome of the
+first call
+  and applies nothing a second time, also when the first answer was lost: an adapter in front of a plane without
+  idempotency keys looks for the key's marker before it acts (``connectors.md`` §1).
 - An empty target is refused with ``PlaneInvalid(code="empty_target")``: it never means everyone.
 - Errors are those of ``eucora.domain.errors.PlaneError``; no vendor type, no HTTP type, leaves an adapter.
 - A device that did not report is in ``UNKNOWN``; an adapter never turns silence into success.
@@ -64,7 +65,9 @@ class DevicePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What is to be installed. ``artifact_sha256`` (hex) is the stored artifact's; the rest is the pack's installation section."""
+    """What is to be installed. ``artifact_sha256`` (hex) is the stored artifact's; the rest is the pack's installation
+    section.
+    """
 
     application: str
     version: str
@@ -176,11 +179,15 @@ class Plane(Protocol):
         ...
 
     async def inventory(self, group: str, *, cursor: str | None = None, limit: int = 1000) -> DevicePage:
-        """List the members of a group, by device id. Raises ``PlaneNotFound(code="unknown_group")`` for no such group."""
+        """List the members of a group, by device id. Raises ``PlaneNotFound(code="unknown_group")`` for no such
+        group.
+        """
         ...
 
     async def devices(self, device_ids: tuple[str, ...]) -> tuple[Device, ...]:
-        """Look up devices by id. Raises ``PlaneNotFound(code="unknown_device")`` naming the first one that does not exist."""
+        """Look up devices by id. Raises ``PlaneNotFound(code="unknown_device")`` naming the first one that does not
+        exist.
+        """
         ...
 
     async def publish(self, key: EffectKey, package: Package, artifact: ArtifactReader) -> PlaneObject:
@@ -206,7 +213,9 @@ class Plane(Protocol):
     async def roll_back(
         self, key: EffectKey, strategy: RollbackStrategy, object_id: str, package: Package, device_ids: tuple[str, ...]
     ) -> RollbackReceipt:
-        """Take the release off exactly these devices by the strategy. Raises ``PlaneInvalid(code="strategy_unsupported")``."""
+        """Take the release off exactly these devices by the strategy. Raises
+        ``PlaneInvalid(code="strategy_unsupported")``.
+        """
         ...
 
     async def verify(self, object_id: str, package: Package, device_ids: tuple[str, ...]) -> Verification:

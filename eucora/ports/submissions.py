@@ -1,7 +1,7 @@
 """The port of submissions: did the API accept this deployment from this person? (``architecture.md`` §2, Starting)
 
-A workflow that somebody started around the API brings keys of its own, and by them its claims hold. What it cannot bring is the
-row that the API commits before it starts anything.
+A workflow that somebody started around the API brings keys of its own, and by them its claims hold. What it cannot
+bring is the row that the API commits before it starts anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A worker's health endpoint: ``/live`` and ``/ready``, one word each (``domain.md`` §9), on loopback unless told otherwise."""
+"""A worker's health endpoint: ``/live`` and ``/ready``, one word each (``domain.md`` §9), on loopback unless told
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,13 @@ async def serve_health(host: str, port: int, *, client: Client, running: Callabl
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
-            path = (line.decode("latin-1").split(" ") + ["", ""])[1]
+            path = [*line.decode("latin-1").split(" "), "", ""][1]
             if path == "/live":
                 status, word = HTTPStatus.OK, "live"
             elif path == "/ready":
-                status, word = (HTTPStatus.OK, "ready") if await ready() else (HTTPStatus.SERVICE_UNAVAILABLE, "starting")
+                status, word = (
+                    (HTTPStatus.OK, "ready") if await ready() else (HTTPStatus.SERVICE_UNAVAILABLE, "starting")
+                )
             else:
                 status, word = HTTPStatus.NOT_FOUND, "unknown"
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"

@@ -18,7 +18,9 @@ PASSED_THROUGH = (
     "rfc8785",
     "structlog",
 )
-"""Our own packages whole (narrow lists give class-identity clashes, ``temporal.md`` §15) and the libraries they are built on."""
+"""Our own packages whole (narrow lists give class-identity clashes, ``temporal.md`` §15) and the libraries they are
+built on.
+"""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

@@ -14,7 +14,7 @@ from eucora.domain.errors import Conflict
 from eucora.store.paging import columns, table_of
 from models.tables import DeploymentTable, IdempotencyKeyTable
 
-__all__ = ["Existing", "New", "begin", "complete", "find"]
+__all__ = ["Existing", "New", "begin", "complete", "find", "find_resource"]
 
 _key = table_of(IdempotencyKeyTable)
 _deployment = table_of(DeploymentTable)
@@ -90,6 +90,15 @@ async def find(session: AsyncSession, *, caller: str, key: str) -> Existing | No
     """What is known of a key, or None."""
     query = select(*columns(IdempotencyKeyTable, Existing)).where(_key.c.caller == caller, _key.c.key == key)
     row = (await session.execute(query)).mappings().one_or_none()
+    return None if row is None else Existing(**row)
+
+
+async def find_resource(session: AsyncSession, resource_id: str, *, tenant: str) -> Existing | None:
+    """What is known of the request that reserved a resource's id, or None."""
+    query = select(*columns(IdempotencyKeyTable, Existing)).where(
+        _key.c.resource_id == resource_id, _key.c.tenant == tenant
+    )
+    row = (await session.execute(query)).mappings().first()
     return None if row is None else Existing(**row)
 
 

@@ -109,7 +109,9 @@ class Assessed(Frozen):
 
 
 class FreezeMembership(Frozen):
-    """Resolve one ring on one plane and store the list; ``earlier`` are digests of earlier rings' lists on this plane."""
+    """Resolve one ring on one plane and store the list; ``earlier`` are digests of earlier rings' lists on this
+    plane.
+    """
 
     deployment_id: str
     application_id: str

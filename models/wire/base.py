@@ -25,7 +25,9 @@ def _storable(value: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=2000, strip_whitespace=True), AfterValidator(_storable)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True), AfterValidator(_storable)]
+Reason = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True), AfterValidator(_storable)
+]
 """A sentence for people; not blank."""
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_storable)]
@@ -51,4 +53,3 @@ class Page(Answer, Generic[Item]):
 
     items: list[Item]
     next_cursor: str | None = Field(default=None, description="give it as ?cursor= to get the next page")
-

@@ -232,8 +232,8 @@ class DeploymentView(DeploymentSummary):
 class Submission(Answer):
     """What a submission came to.
 
-    ``outcome`` is ``accepted`` (201: assessed, on its way) or ``pending`` (202: kept, and decided as soon as a worker takes
-    it; look at ``location``).
+    ``outcome`` is ``accepted`` (201: assessed, on its way) or ``pending`` (202: kept, and decided as soon as a
+    worker takes it; look at ``location``).
     """
 
     deployment_id: str

@@ -49,7 +49,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def test_a_problem_keeps_sentence_code_and_every_field():
+def test_a_problem_keeps_sentence_code_and_every_field() -> None:
     with pytest.raises(ApiRefused) as caught:
         client(lambda _request: problem()).get("/deployments")
     assert (caught.value.code, caught.value.field) == ("unknown_ring", "rings.MARS")
@@ -59,20 +59,20 @@ def test_a_problem_keeps_sentence_code_and_every_field():
     assert caught.value.as_json()["error"]["correlation_id"] == "c-1"
 
 
-def test_the_holder_of_a_change_is_named():
+def test_the_holder_of_a_change_is_named() -> None:
     with pytest.raises(ApiRefused, match="no ring") as caught:
         client(lambda _request: problem(409, holder="dep-7", errors=[])).get("/deployments")
     assert "held by dep-7" in caught.value.text
 
 
-def test_an_answer_that_is_no_problem_is_told_as_what_it_is():
+def test_an_answer_that_is_no_problem_is_told_as_what_it_is() -> None:
     with pytest.raises(ApiRefused) as caught:
         client(lambda _request: httpx.Response(502, text="<html>")).get("/deployments")
     assert caught.value.code == "answer_unreadable"
     assert "502 Bad Gateway" in caught.value.text
 
 
-def test_a_503_is_tried_again_after_the_time_it_names(no_waiting: list[float]):
+def test_a_503_is_tried_again_after_the_time_it_names(no_waiting: list[float]) -> None:
     answers = [
         problem(503, {"Retry-After": "3"}),
         problem(503, {"Retry-After": "2"}),
@@ -82,7 +82,7 @@ def test_a_503_is_tried_again_after_the_time_it_names(no_waiting: list[float]):
     assert no_waiting == [3.0, 2.0]
 
 
-def test_patience_ends(no_waiting: list[float]):
+def test_patience_ends(no_waiting: list[float]) -> None:
     with pytest.raises(ApiRefused) as caught:
         client(lambda _request: problem(503, {"Retry-After": "4"}), patience=9).get("/health")
     assert caught.value.retry_after == 4.0
@@ -90,7 +90,7 @@ def test_patience_ends(no_waiting: list[float]):
 
 
 @pytest.mark.parametrize(("key", "calls"), [(None, 1), ("k-1", 3)])
-def test_only_a_write_with_a_key_is_repeated_after_a_lost_answer(key: str | None, calls: int):
+def test_only_a_write_with_a_key_is_repeated_after_a_lost_answer(key: str | None, calls: int) -> None:
     seen: list[str | None] = []
 
     def lost(request: httpx.Request) -> httpx.Response:
@@ -102,7 +102,7 @@ def test_only_a_write_with_a_key_is_repeated_after_a_lost_answer(key: str | None
     assert seen == [key] * calls
 
 
-def test_lists_are_read_page_by_page_up_to_the_limit():
+def test_lists_are_read_page_by_page_up_to_the_limit() -> None:
     asked: list[dict[str, str]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -115,7 +115,7 @@ def test_lists_are_read_page_by_page_up_to_the_limit():
     assert asked == [{"application": "a", "limit": "10"}, {"application": "a", "limit": "8", "cursor": "next"}]
 
 
-def test_a_file_is_sent_as_it_is(tmp_path: Path):
+def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "artifact"
     path.write_bytes(bytes(range(256)) * 100)
 
@@ -123,17 +123,17 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path):
         content = request.read()
         return httpx.Response(201, json={"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)})
 
-    answer = client(store).upload("/evidence/artifacts", path)
+    answer = client(store).upload("/evidence/artifacts/x", path)
     assert answer == {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": 25600}
 
 
-def test_a_download_that_is_refused_leaves_no_file(tmp_path: Path):
+def test_a_download_that_is_refused_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ApiRefused):
         client(lambda _request: problem(403)).download("/audit/export", tmp_path / "export")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_download_is_whole(tmp_path: Path):
+def test_a_download_is_whole(tmp_path: Path) -> None:
     client(lambda _request: httpx.Response(200, content=b"x" * 10)).download("/audit/export", tmp_path / "export")
     assert (tmp_path / "export").read_bytes() == b"x" * 10
 
@@ -149,7 +149,7 @@ class Tokens:
         return f"t{self.number}"
 
 
-def test_a_refused_token_is_renewed_once():
+def test_a_refused_token_is_renewed_once() -> None:
     seen: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -160,13 +160,13 @@ def test_a_refused_token_is_renewed_once():
     assert seen == ["Bearer t1", "Bearer t2"]
 
 
-def test_a_token_that_cannot_be_renewed_is_told():
+def test_a_token_that_cannot_be_renewed_is_told() -> None:
     with pytest.raises(ApiRefused) as caught:
         client(lambda _request: problem(401, code="token_invalid"), token=lambda _refused: "fixed").get("/auth/me")
     assert caught.value.code == "token_invalid"
 
 
-def test_tokens_are_cached_for_their_owner_alone(tmp_path: Path):
+def test_tokens_are_cached_for_their_owner_alone(tmp_path: Path) -> None:
     cache = TokenCache(tmp_path / "state" / "tokens.json")
     cache.keep("http://a", "ada", "secret", "2999-01-01T00:00:00Z")
     assert cache.path.stat().st_mode & 0o777 == 0o600
@@ -174,7 +174,7 @@ def test_tokens_are_cached_for_their_owner_alone(tmp_path: Path):
     assert session(False) == "secret"
 
 
-def test_a_token_in_the_environment_wins_over_the_last_sign_in(tmp_path: Path):
+def test_a_token_in_the_environment_wins_over_the_last_sign_in(tmp_path: Path) -> None:
     cache = TokenCache(tmp_path / "tokens.json")
     cache.keep("http://a", "ada", "secret", "2999-01-01T00:00:00Z")
     cache.make_current("http://a", "ada")
@@ -182,12 +182,12 @@ def test_a_token_in_the_environment_wins_over_the_last_sign_in(tmp_path: Path):
     assert Session(api="http://a", cache=cache)(False) == "secret"
 
 
-def test_nobody_signed_in_is_an_error_that_says_how(tmp_path: Path):
+def test_nobody_signed_in_is_an_error_that_says_how(tmp_path: Path) -> None:
     with pytest.raises(NotSignedIn, match="eucora login"):
         Session(api="http://a", cache=TokenCache(tmp_path / "tokens.json"))(False)
 
 
-def test_an_expired_or_unreadable_cache_counts_as_none(tmp_path: Path):
+def test_an_expired_or_unreadable_cache_counts_as_none(tmp_path: Path) -> None:
     cache = TokenCache(tmp_path / "tokens.json")
     cache.keep("http://a", "ada", "secret", "2001-01-01T00:00:00Z")
     from datetime import UTC, datetime

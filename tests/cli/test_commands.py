@@ -40,6 +40,9 @@ class ScriptedApi:
             def do_POST(self) -> None:
                 api.handle(self, "POST")
 
+            def do_PUT(self) -> None:
+                api.handle(self, "PUT")
+
             def log_message(self, *_arguments: Any) -> None:
                 """Say nothing."""
 
@@ -59,7 +62,7 @@ class ScriptedApi:
         self.asked.append((f"{method} {path}", query, dict(request.headers), json.loads(raw) if is_json else raw))
         script = self.answers.get(f"{method} {path}")
         if script is None:
-            status, value = 404, {"detail": "not scripted", "code": "path_not_found"}
+            status, value = 404, dict[str, Any](detail="not scripted", code="path_not_found")
         else:
             status, value = script.pop(0) if len(script) > 1 else script[0]
         if status >= 400:
@@ -105,11 +108,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_the_schema_is_printed_without_an_api(run: Any):
+def test_the_schema_is_printed_without_an_api(run: Any) -> None:
     assert run("submit", "--schema").out == published_schema()
 
 
-def test_every_command_that_answers_can_answer_in_json():
+def test_every_command_that_answers_can_answer_in_json() -> None:
     import typer.main
 
     skipped = {"worker"}  # becomes another program, whose options are its own
@@ -131,7 +134,7 @@ def test_every_command_that_answers_can_answer_in_json():
     assert without == []
 
 
-def test_signing_in_makes_later_commands_speak_for_that_person(api: ScriptedApi, run: Any, tmp_path: Path):
+def test_signing_in_makes_later_commands_speak_for_that_person(api: ScriptedApi, run: Any, tmp_path: Path) -> None:
     assert "signed in as Petra (publisher)" in run("login", "publisher-petra").out
     api.on("POST /deployments/dep-1/hold", CONTROL)
     assert run("hold", "dep-1", "--why", "printer trouble").out == "done: DEPLOYMENT_HELD (fact 18)\n"
@@ -153,7 +156,7 @@ def test_signing_in_makes_later_commands_speak_for_that_person(api: ScriptedApi,
         (["retry", "dep-1", "--why", "w", "--plane", "a", "--plane", "b"], "retry", {"why": "w", "planes": ["a", "b"]}),
     ],
 )
-def test_a_control_posts_who_and_why(api: ScriptedApi, run: Any, arguments: list[str], path: str, body: Any):
+def test_a_control_posts_who_and_why(api: ScriptedApi, run: Any, arguments: list[str], path: str, body: Any) -> None:
     api.on(f"POST /deployments/dep-1/{path}", CONTROL)
     done = run(*arguments, "--as", "publisher-petra", "--json")
     assert json.loads(done.out) == CONTROL
@@ -161,7 +164,7 @@ def test_a_control_posts_who_and_why(api: ScriptedApi, run: Any, arguments: list
     assert api.bodies("POST /auth/login") == [{"user": "publisher-petra"}]
 
 
-def test_a_refusal_is_a_sentence_with_code_and_field_and_status_1(api: ScriptedApi, run: Any):
+def test_a_refusal_is_a_sentence_with_code_and_field_and_status_1(api: ScriptedApi, run: Any) -> None:
     refusal = {"detail": "The gate has failed.", "code": "gate_failed", "field": "ring"}
     api.on("POST /deployments/dep-1/promote", refusal, status=409)
     done = run("promote", "dep-1", "--why", "w", "--as", "publisher-petra")
@@ -169,21 +172,23 @@ def test_a_refusal_is_a_sentence_with_code_and_field_and_status_1(api: ScriptedA
     assert done.err == "error: The gate has failed. [gate_failed, field ring]\n"
 
 
-def test_a_refusal_in_json_carries_the_problem(api: ScriptedApi, run: Any):
+def test_a_refusal_in_json_carries_the_problem(api: ScriptedApi, run: Any) -> None:
     api.on("POST /deployments/dep-1/cancel", {"detail": "Too late.", "code": "effects_done"}, status=409)
     done = run("cancel", "dep-1", "--why", "w", "--as", "publisher-petra", "--json")
     assert done.status == 1
     assert json.loads(done.out)["error"]["code"] == "effects_done"
 
 
-def test_nobody_signed_in_says_how(api: ScriptedApi, run: Any):
+def test_nobody_signed_in_says_how(api: ScriptedApi, run: Any) -> None:
     done = run("list")
     assert done.status == 1
     assert "eucora login" in done.err
     assert "[not_signed_in]" in done.err
 
 
-def test_an_api_that_does_not_answer_says_how_to_start_it(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_api_that_does_not_answer_says_how_to_start_it(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = run("people", "--api", "http://127.0.0.1:9")
     assert done.status == 1
@@ -192,7 +197,7 @@ def test_an_api_that_does_not_answer_says_how_to_start_it(run: Any, tmp_path: Pa
 
 def test_an_approval_with_conditions_is_given_on_the_pack_of_the_review(
     api: ScriptedApi, run: Any, answers: SimpleNamespace
-):
+) -> None:
     api.on("GET /cab/pending", {"items": [answers.review()], "next_cursor": None})
     vote = {
         "message_id": "m-1",
@@ -214,7 +219,7 @@ def test_an_approval_with_conditions_is_given_on_the_pack_of_the_review(
     ]
 
 
-def test_a_vote_without_an_open_review_is_refused_here(api: ScriptedApi, run: Any):
+def test_a_vote_without_an_open_review_is_refused_here(api: ScriptedApi, run: Any) -> None:
     api.on("GET /cab/pending", {"items": [], "next_cursor": None})
     done = run("reject", "dep-1", "--comment", "no", "--as", "cab-anna")
     assert done.status == 1
@@ -223,7 +228,7 @@ def test_a_vote_without_an_open_review_is_refused_here(api: ScriptedApi, run: An
 
 def test_watching_ends_with_the_deployment_and_prints_a_line_per_change(
     api: ScriptedApi, run: Any, answers: SimpleNamespace
-):
+) -> None:
     running, ended = answers.deployment(), answers.deployment(state="COMPLETED", sequence=30)
     api.on("GET /deployments/dep-1", running, running, ended)
     done = run("watch", "dep-1", "--interval", "0.2", "--as", "auditor-ava", "--json")
@@ -234,14 +239,14 @@ def test_watching_ends_with_the_deployment_and_prints_a_line_per_change(
 
 def test_watching_a_deployment_that_was_rolled_back_ends_with_status_1(
     api: ScriptedApi, run: Any, answers: SimpleNamespace
-):
+) -> None:
     api.on("GET /deployments/dep-1", answers.deployment(state="ROLLED_BACK"))
     done = run("watch", "dep-1", "--as", "auditor-ava")
     assert done.status == 1
     assert done.out.startswith("ROLLED_BACK  CANARY: sim-windows 20 ok 1 failed")
 
 
-def test_lists_and_details_are_drawn(api: ScriptedApi, run: Any, answers: SimpleNamespace):
+def test_lists_and_details_are_drawn(api: ScriptedApi, run: Any, answers: SimpleNamespace) -> None:
     api.on("GET /deployments", {"items": [answers.deployment()], "next_cursor": None})
     api.on("GET /deployments/dep-1", answers.deployment())
     assert "Fieldnotes 3.2.0" in run("list", "--state", "DEPLOYING", "--as", "auditor-ava").out
@@ -262,7 +267,7 @@ def packaged(tmp_path: Path) -> Path:
     return example / "manifest.yaml"
 
 
-def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, tmp_path: Path):
+def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, tmp_path: Path) -> None:
     manifest = packaged(tmp_path)
     artifact = manifest.parent / "dist" / "wordcard-7.1.0.pyz"
     signed = run("evidence", "sign", str(artifact), "--key", str(tmp_path / "packaging.pem"), "--json")
@@ -272,7 +277,8 @@ def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, t
     uploads = [
         {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size} for path in stored
     ]
-    api.on("POST /evidence/artifacts", *uploads, status=201)
+    for kind, upload in zip(("artifacts", "documents", "documents"), uploads, strict=True):
+        api.on(f"PUT /evidence/{kind}/{upload['sha256']}", upload, status=201)
     pack = {"pack_digest": "e" * 64, "release_digest": "f" * 64, "version": 1, "author": "packager-pia"}
     api.on("POST /evidence", {**pack, "blockers": [], "pack": {}}, status=201)
     done = run("evidence", "create", str(manifest), "--as", "packager-pia")
@@ -312,17 +318,19 @@ def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, t
     assert len(keys) == 1, "the same manifest, pack and person make the same key"
 
 
-def test_an_artifact_with_another_hash_is_refused_before_it_is_uploaded(api: ScriptedApi, run: Any, tmp_path: Path):
+def test_an_artifact_with_another_hash_is_refused_before_it_is_uploaded(
+    api: ScriptedApi, run: Any, tmp_path: Path
+) -> None:
     manifest = packaged(tmp_path)
     (manifest.parent / "dist" / "wordcard-7.1.0.pyz").write_bytes(b"something else")
     done = run("evidence", "create", str(manifest), "--as", "packager-pia", "--json")
     assert done.status == 1
     (problem,) = json.loads(done.out)["error"]["problems"]
     assert problem["field"] == "artifact.sha256"
-    assert api.bodies("POST /evidence/artifacts") == []
+    assert not [call for call, *_ in api.asked if call.startswith("PUT")]
 
 
-def test_a_manifest_error_is_told_line_by_line(run: Any, tmp_path: Path):
+def test_a_manifest_error_is_told_line_by_line(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "manifest.yaml"
     path.write_text("manifest: v1\nringz: {}\n", encoding="utf-8")
     done = run("submit", str(path), "--as", "publisher-petra")

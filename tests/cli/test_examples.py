@@ -16,7 +16,7 @@ BUILT = ("fieldnotes", "handover", "wordcard")
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_a_package_is_built_to_the_hash_in_its_manifest_and_runs(name: str, tmp_path: Path):
+def test_a_package_is_built_to_the_hash_in_its_manifest_and_runs(name: str, tmp_path: Path) -> None:
     manifest = load_manifest(EXAMPLES / name / "manifest.yaml").manifest
     target = tmp_path / Path(manifest.artifact.path).name
     built = subprocess.run(
@@ -31,7 +31,7 @@ def test_a_package_is_built_to_the_hash_in_its_manifest_and_runs(name: str, tmp_
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_the_sbom_is_one_and_is_about_the_package(name: str):
+def test_the_sbom_is_one_and_is_about_the_package(name: str) -> None:
     manifest = load_manifest(EXAMPLES / name / "manifest.yaml").manifest
     document = (EXAMPLES / name / manifest.sbom.path).read_bytes()
     assert parse_sbom(document).format.value == manifest.sbom.format
@@ -39,14 +39,14 @@ def test_the_sbom_is_one_and_is_about_the_package(name: str):
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/scan.sample.json")), ids=lambda path: path.parent.name)
-def test_a_sample_scan_calls_itself_one(path: Path):
+def test_a_sample_scan_calls_itself_one(path: Path) -> None:
     manifest = load_manifest(path.parent / "manifest.yaml").manifest
     summary = parse_scan(path.read_bytes(), kind=ScanFormat(manifest.scan.format))
     assert summary.scanner_version == "sample-not-a-scan"
     assert b"SAMPLE" in path.read_bytes()
 
 
-def test_the_fetched_wheel_is_pinned_to_the_hash_in_its_manifest():
+def test_the_fetched_wheel_is_pinned_to_the_hash_in_its_manifest() -> None:
     manifest = load_manifest(EXAMPLES / "codespell" / "manifest.yaml").manifest
     pinned = (EXAMPLES / "codespell" / "requirements.txt").read_text(encoding="utf-8")
     assert re.findall(r"--hash=sha256:([0-9a-f]{64})", pinned) == [manifest.artifact.sha256]

@@ -32,17 +32,17 @@ def drawn(thing: RenderableType) -> str:
         ({"targeted": 0, "succeeded": 0, "failed": 0, "in_progress": 0, "unknown": 0}, "░" * 24),
     ],
 )
-def test_a_bar_is_as_long_as_the_devices_it_shows(answers: SimpleNamespace, counts: dict[str, int], cells: str):
+def test_a_bar_is_as_long_as_the_devices_it_shows(answers: SimpleNamespace, counts: dict[str, int], cells: str) -> None:
     bar = render.bar(PlaneView.model_validate(answers.plane("sim-mac", **counts)))
     assert bar.plain == cells
 
 
-def test_one_failure_among_a_thousand_still_has_a_red_cell(answers: SimpleNamespace):
+def test_one_failure_among_a_thousand_still_has_a_red_cell(answers: SimpleNamespace) -> None:
     bar = render.bar(PlaneView.model_validate(answers.plane("p", targeted=1000, succeeded=999, failed=1, unknown=0)))
     assert [span.style for span in bar.spans if span.end > span.start][:2] == ["green", "red"]
 
 
-def test_the_progress_shows_planes_gate_and_deadline(answers: SimpleNamespace):
+def test_the_progress_shows_planes_gate_and_deadline(answers: SimpleNamespace) -> None:
     text = drawn(render.deployment_progress(DeploymentView.model_validate(answers.deployment()), now=NOW))
     assert "Fieldnotes 3.2.0  DEPLOYING  dep-1" in text
     assert "20 ok  1 failed  2 at work  2 unknown  of 25" in text
@@ -53,26 +53,26 @@ def test_the_progress_shows_planes_gate_and_deadline(answers: SimpleNamespace):
     assert "rollback rehearsed" in text
 
 
-def test_an_open_review_is_what_is_waited_for(answers: SimpleNamespace):
+def test_an_open_review_is_what_is_waited_for(answers: SimpleNamespace) -> None:
     view = DeploymentView.model_validate(answers.deployment(state="AWAITING_CAB"))
     review = ReviewView.model_validate(answers.review())
     text = drawn(render.deployment_progress(view, now=NOW, review=review))
     assert "waits for the change advisory board before PILOT: 0 of 1 votes, due 2025-11-05 09:00 (in 2 d)" in text
 
 
-def test_a_soak_is_what_is_waited_for(answers: SimpleNamespace):
+def test_a_soak_is_what_is_waited_for(answers: SimpleNamespace) -> None:
     ring = answers.ring("LAB", 0, started_at=NOW, soak_until=NOW + timedelta(minutes=5))
     view = DeploymentView.model_validate(answers.deployment(rings=[ring]))
     assert render.waits_for(view, None, now=NOW) == "LAB soaks until 09:05:00 (in 5 min)"
     assert render.waits_for(view, None, now=NOW + timedelta(hours=1)) == ""
 
 
-def test_a_rollback_waits_for_nothing_of_the_gate(answers: SimpleNamespace):
+def test_a_rollback_waits_for_nothing_of_the_gate(answers: SimpleNamespace) -> None:
     view = DeploymentView.model_validate(answers.deployment(rolling_back=True))
     assert render.waits_for(view, None, now=NOW) == ""
 
 
-def test_holds_and_failures_are_in_the_picture(answers: SimpleNamespace):
+def test_holds_and_failures_are_in_the_picture(answers: SimpleNamespace) -> None:
     hold = {"kind": "operator", "who": "ops-olga", "why": "printer trouble", "since": NOW, "reference": ""}
     ring = answers.ring("LAB", 0, started_at=NOW, planes=[answers.plane("sim-mac", failure="the plane said no")])
     view = DeploymentView.model_validate(answers.deployment(holds=[hold], rings=[ring]))
@@ -82,7 +82,7 @@ def test_holds_and_failures_are_in_the_picture(answers: SimpleNamespace):
     assert "62 of 100 (cab; model v1.0 v1.0)" in text
 
 
-def test_the_summary_line_changes_only_with_the_rollout(answers: SimpleNamespace):
+def test_the_summary_line_changes_only_with_the_rollout(answers: SimpleNamespace) -> None:
     first = DeploymentView.model_validate(answers.deployment())
     later = DeploymentView.model_validate(answers.deployment(updated_at="2025-11-03T10:00:00Z"))
     assert summary_line(first) == summary_line(later)
@@ -92,15 +92,15 @@ def test_the_summary_line_changes_only_with_the_rollout(answers: SimpleNamespace
     )
 
 
-def test_tables_say_when_there_is_nothing():
+def test_tables_say_when_there_is_nothing() -> None:
     assert "no deployments" in drawn(render.deployments_table([]))
     assert "no open reviews" in drawn(render.reviews_table([], now=NOW))
 
 
-def test_tables_have_a_line_for_each(answers: SimpleNamespace):
+def test_tables_have_a_line_for_each(answers: SimpleNamespace) -> None:
     items = [DeploymentSummary.model_validate(answers.deployment(id=f"dep-{n}")) for n in range(3)]
     assert [f"dep-{n}" in drawn(render.deployments_table(items)) for n in range(3)] == [True] * 3
-    assert "0 of 1" in drawn(render.reviews_table([ReviewView.model_validate(answers.review())], now=NOW))
+    assert "62 (cab)" in drawn(render.reviews_table([ReviewView.model_validate(answers.review())], now=NOW))
     event = EventView.model_validate(
         {
             "stream": "deployment/dep-1",
@@ -125,9 +125,9 @@ def test_tables_have_a_line_for_each(answers: SimpleNamespace):
     ("seconds", "text"),
     [(30, "09:00:30 (in 30 s)"), (-300, "08:55:00 (5 min ago)"), (86400 * 3, "2025-11-06 09:00 (in 3 d)")],
 )
-def test_a_moment_says_how_far_away_it_is(seconds: int, text: str):
+def test_a_moment_says_how_far_away_it_is(seconds: int, text: str) -> None:
     assert render.moment(NOW + timedelta(seconds=seconds), now=NOW) == text
 
 
-def test_no_moment_is_a_dash():
+def test_no_moment_is_a_dash() -> None:
     assert render.moment(None) == "-"

@@ -12,11 +12,12 @@ import pytest_asyncio
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from eucora.domain.facts import ReviewOpened
+from eucora.domain.facts import Fact, ReviewOpened
 from eucora.domain.messages import CabVote, Message
 from eucora.domain.plan import RolloutPlan
 from eucora.domain.vocabulary import CabDecision, Role
-from models.messages.deployment import SubmitOutcome
+from models.messages.deployment import ControlOutcome, SubmitOutcome
+from models.messages.envelope import SignedMessage
 from tests.domain.builders import plan
 from tests.workflows import harness
 from tests.workflows.harness import Modelled
@@ -66,8 +67,16 @@ class Rollout:
         values.update(changes)
         await self.signal("cab_decision", CabVote(**values), actor, Role.CAB_MEMBER)  # type: ignore[arg-type]
 
+    async def control(self, name: str, message: SignedMessage) -> ControlOutcome:
+        outcome: ControlOutcome = await self.handle.execute_update(name, message, result_type=ControlOutcome)
+        return outcome
+
+    async def submitted(self) -> SubmitOutcome:
+        outcome: SubmitOutcome = await self.handle.execute_update("submit", result_type=SubmitOutcome)
+        return outcome
+
     @property
-    def facts(self) -> list[harness.Fact]:
+    def facts(self) -> list[Fact]:
         return self.world.facts[self.plan.deployment_id]
 
     @property
@@ -92,7 +101,7 @@ async def rollout(temporal_env: WorkflowEnvironment, world: Modelled) -> AsyncIt
         async def make(*, score: int = 40, **changes: object) -> Rollout:
             world.score = score
             suffix = uuid4().hex[:8]
-            planes = tuple(f"{name}-{suffix}" for name in changes.pop("planes", ("a",)))  # type: ignore[union-attr, attr-defined]
+            planes = tuple(f"{name}-{suffix}" for name in changes.pop("planes", ("a",)))  # type: ignore[attr-defined]
             chosen = dataclasses.replace(plan(planes=planes, **changes), deployment_id=f"d-{suffix}")  # type: ignore[arg-type]
             queue = await stack.enter_async_context(harness.workers(temporal_env.client, world, planes))
             made = Rollout(temporal_env, world, queue, chosen)

@@ -1,7 +1,7 @@
 """A worker whose activities are modelled by the test, on a real Temporal server; ours, labelled, deterministic.
 
-The activities carry the real names and messages, so that the workflow cannot tell. What the modelled planes do is set by the test;
-what was recorded is checked by the same verifier that audits production.
+The activities carry the real names and messages, so that the workflow cannot tell. What the modelled planes do is set
+by the test; what was recorded is checked by the same verifier that audits production.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from eucora.domain.vocabulary import Role, SiteClass
 from eucora.signing.claims import message_body, sign_claim
 from eucora.signing.keys import key_id_of, new_private_key, public_key_base64
 from models.messages import activities as a
-from models.messages.envelope import SignedMessage
 from models.messages.deployment import StartDeployment, SubmitOutcome
+from models.messages.envelope import SignedMessage
 from workflows.deployment import DeploymentWorkflow
 from workflows.ids import deployment_workflow_id
 from workflows.search_attributes import at_start
@@ -74,7 +74,9 @@ class Modelled:
 
     @activity.defn
     async def reseal_evidence(self, request: a.ResealEvidence) -> a.Sealed:
-        return a.Sealed(pack_digest=f"{request.checkpoint}" * 64, release_digest="r" * 64, version=request.checkpoint + 1)
+        return a.Sealed(
+            pack_digest=f"{request.checkpoint}" * 64, release_digest="r" * 64, version=request.checkpoint + 1
+        )
 
     @activity.defn
     async def claim_change(self, _: a.ClaimChange) -> a.Claimed:
@@ -224,7 +226,7 @@ def start_message(plan: RolloutPlan) -> StartDeployment:
 @asynccontextmanager
 async def workers(client: Client, world: Modelled, planes: tuple[str, ...]) -> AsyncIterator[str]:
     """Run workers for the core queue and the planes' queues; yields the core task queue."""
-    from eucora.runtime.sandbox import workflow_runner  # noqa: PLC0415
+    from eucora.runtime.sandbox import workflow_runner
 
     queue = f"eucora-{uuid4().hex[:8]}"
     core = Worker(

@@ -38,8 +38,8 @@ async def test_signals_typed_around_the_api_are_refused_and_recorded(rollout: Ma
     await run.handle.signal("cab_decision", None)
     await run.handle.signal("cab_decision")
     await run.handle.signal("approve_everything", {"now": True})
-    await run.handle.signal("cab_decision", {"claim": None, "body": {"type": "cab_vote", "checkpoint": 1,
-                                                                     "decision": "APPROVED", "pack_digest": "x"}})  # fmt: skip
+    body = {"type": "cab_vote", "checkpoint": 1, "decision": "APPROVED", "pack_digest": "x"}
+    await run.handle.signal("cab_decision", {"claim": None, "body": body})
     await run.handle.signal("line_changed", good)
     await run.forward(MINUTES)
     codes = [getattr(fact, "code", "") for fact in run.facts[before:]]
@@ -82,16 +82,12 @@ async def test_a_control_without_its_role_is_refused_and_recorded(rollout: MakeR
 async def test_hold_stops_promotion_and_release_lets_it_go_on(rollout: MakeRollout) -> None:
     run = await rollout()
     await run.forward(timedelta(minutes=1))
-    held = await run.handle.execute_update(
-        DeploymentWorkflow.hold, signed(run.plan, HoldRollout(why="look"), "olga-ops", Role.ENDPOINT_OPS)
-    )
+    held = await run.control("hold", signed(run.plan, HoldRollout(why="look"), "olga-ops", Role.ENDPOINT_OPS))
     assert held.facts == ("DEPLOYMENT_HELD",)
     await run.forward(timedelta(days=3))
     assert run.types.count("RING_PROMOTED") == 1, "CANARY soaked, its gate passed, and nothing was promoted"
     assert run.types.count("GATE_EVALUATED") >= 2, "observation and gates run on under a hold"
-    await run.handle.execute_update(
-        DeploymentWorkflow.release, signed(run.plan, ReleaseRollout(why="fine"), "olga-ops", Role.ENDPOINT_OPS)
-    )
+    await run.control("release", signed(run.plan, ReleaseRollout(why="fine"), "olga-ops", Role.ENDPOINT_OPS))
     await run.forward()
     assert (await run.handle.result()).state is DeploymentState.COMPLETED
     assert run.founded
@@ -100,9 +96,7 @@ async def test_hold_stops_promotion_and_release_lets_it_go_on(rollout: MakeRollo
 async def test_an_operator_rolls_back_while_it_runs(rollout: MakeRollout) -> None:
     run = await rollout()
     await run.forward(timedelta(hours=5))
-    await run.handle.execute_update(
-        DeploymentWorkflow.roll_back, signed(run.plan, RollBackRollout(why="bad news"), "olga-ops", Role.ENDPOINT_OPS)
-    )
+    await run.control("roll_back", signed(run.plan, RollBackRollout(why="bad news"), "olga-ops", Role.ENDPOINT_OPS))
     await run.forward()
     assert (await run.handle.result()).state is DeploymentState.ROLLED_BACK
     assert run.founded

@@ -73,7 +73,7 @@ async def test_a_review_without_votes_reminds_escalates_lapses_and_opens_again(r
     await run.forward(timedelta(hours=50))
     assert run.types[-3:] == ["REVIEW_REMINDED", "REVIEW_ESCALATED", "REVIEW_LAPSED"]
     message = signed(run.plan, OpenReview(), "pia-publisher", Role.PUBLISHER)
-    outcome = await run.handle.execute_update(DeploymentWorkflow.open_review, message)
+    outcome = await run.control("open_review", message)
     assert outcome.facts == ("CAB_SUBMITTED", "REVIEW_OPENED")
     await run.vote("cab-anna", CabDecision.REJECTED)
     await run.forward()
@@ -86,7 +86,7 @@ async def test_a_claim_held_by_another_deployment_ends_rejected_and_names_it(
 ) -> None:
     world.holder = "d-other"
     run = await rollout()
-    outcome = await run.handle.execute_update(DeploymentWorkflow.submit)
+    outcome = await run.submitted()
     assert (outcome.accepted, outcome.code, outcome.holder) == (False, "change_in_progress", "d-other")
     await run.forward()
     assert (await run.handle.result()).state is DeploymentState.REJECTED

@@ -12,7 +12,7 @@ from eucora.cli import render
 from eucora.cli.client import ApiClient
 from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, connect
 from eucora.cli.errors import Stopped
-from models.wire.cab import ReviewView, VoteAnswer
+from models.wire.cab import ReviewSummary, VoteAnswer
 
 __all__ = ["register"]
 
@@ -34,7 +34,7 @@ def reviews(*, person: AsOption = None, api: ApiOption = None, as_json: JsonOpti
     """List the reviews that are open for votes."""
     output = Output(as_json)
     with connect(api, person) as client:
-        found = [ReviewView.model_validate(item) for item in client.pages("/cab/pending")]
+        found = [ReviewSummary.model_validate(item) for item in client.pages("/cab/pending")]
     value = [review.model_dump(mode="json") for review in found]
     output.show(value, lambda: render.reviews_table(found, now=datetime.now(UTC)))
 
@@ -109,10 +109,10 @@ def _vote(
     output.show(vote.model_dump(mode="json"), lambda: text)
 
 
-def find_review(client: ApiClient, identifier: str) -> ReviewView:
+def find_review(client: ApiClient, identifier: str) -> ReviewSummary:
     """The open review of that id or of that deployment. Raises :class:`Stopped` when there is none."""
     for item in client.pages("/cab/pending"):
-        review = ReviewView.model_validate(item)
+        review = ReviewSummary.model_validate(item)
         if identifier in (review.id, review.deployment_id):
             return review
     raise Stopped(f"No review of {identifier} is open for votes now; see `eucora reviews`.", code="no_open_review")

@@ -1,4 +1,4 @@
-"""The ``ansible`` connector playing real playbooks on local hosts; the application is a script that says its version."""
+"""The ``ansible`` connector playing real playbooks on local hosts; the application is a script that says what it is."""
 
 from __future__ import annotations
 
