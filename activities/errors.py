@@ -1,36 +1,54 @@
 """Domain errors as Temporal failures: the one place that says which error is worth another attempt (``domain.md`` §12).
 
     PlaneThrottled(retry_after)   retried after the delay the plane asked for
-    PlaneTransient, Unavailable   retried by the policy's back-off; UnknownOutcome too, and the adapter looks before it
-    acts every other EucoraError       not retried; its code is the failure's type, its sentence the message
+    PlaneTransient, Unavailable   retried by the policy's back-off; UnknownOutcome too: the adapter looks before it acts
+    every other EucoraError       not retried; its code is the failure's type, its sentence the message
+    any other exception           a defect or a disk: retried, its class is the failure's type
 
-Messages are bounded, because a failure is kept in the workflow's mutable state (4 KiB, ``temporal.md`` §12).
+A failure is kept in the workflow's mutable state (4 KiB, ``temporal.md`` §12) and in its history for good. So messages
+are bounded and redacted, and the exceptions below them, whose texts are a vendor's or a driver's, go to the log alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
+import structlog
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 
 from eucora.domain.errors import EucoraError, PlaneError, PlaneThrottled, PlaneTransient, Unavailable
 from eucora.domain.vocabulary import ErrorClass
+from eucora.observability import redact_text
 
 LONGEST_MESSAGE = 1000
+"""Bytes of UTF-8 kept of a failure's message."""
+LONGEST_FIELD = 200
 HEARTBEAT_EVERY = timedelta(seconds=5)
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
 def as_failures() -> Iterator[None]:
-    """Turn ``EucoraError`` raised inside into ``ApplicationError`` with code, sentence, field and error class."""
+    """Turn what is raised inside into ``ApplicationError``: code, sentence, field and error class, and no cause.
+
+    Failures of Temporal's own and cancellations pass as they are.
+    """
     try:
         yield
+    except FailureError:
+        raise
     except EucoraError as error:
-        raise failure_of(error) from error
+        if error.__cause__ is not None:
+            log.warning("activity.refused", code=error.code, exc_info=error)
+        raise failure_of(error).with_traceback(error.__traceback__) from None
+    except Exception as error:
+        log.exception("activity.defect", type=type(error).__name__)
+        raise _defect(error).with_traceback(error.__traceback__) from None
 
 
 def failure_of(error: EucoraError) -> ApplicationError:
@@ -41,12 +59,25 @@ def failure_of(error: EucoraError) -> ApplicationError:
     if retried:
         error_class = ErrorClass.TRANSIENT
     return ApplicationError(
-        error.sentence[:LONGEST_MESSAGE],
-        {"error_class": error_class.value, "field": error.field or ""},
+        _bounded(error.sentence, LONGEST_MESSAGE),
+        {"error_class": error_class.value, "field": _bounded(error.field or "", LONGEST_FIELD)},
         type=error.code,
         non_retryable=not retried,
         next_retry_delay=delay,
     )
+
+
+def _defect(error: Exception) -> ApplicationError:
+    name = type(error).__name__
+    return ApplicationError(
+        _bounded(str(error), LONGEST_MESSAGE) or name,
+        {"error_class": ErrorClass.TRANSIENT.value, "field": ""},
+        type=name,
+    )
+
+
+def _bounded(text: str, size: int) -> str:
+    return redact_text(text).encode(errors="replace")[:size].decode(errors="ignore")
 
 
 def not_yet(what: str, delay: float) -> ApplicationError:
@@ -70,5 +101,4 @@ async def heartbeating() -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # a cancellation of the activity that comes here is not swallowed

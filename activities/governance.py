@@ -88,7 +88,7 @@ class GovernanceActivities:
             sealed = with_test_evidence(pack, evidence, sealed_at=request.sealed_at)
             await self._packs.store(
                 PackDocument(
-                    pack_id=stored.pack_id,
+                    pack_id=_lineage(stored.pack_id, request.deployment_id),
                     version=sealed.metadata.pack_version,
                     pack_digest=sealed.pack_digest,
                     release_digest=sealed.release_digest,
@@ -173,6 +173,12 @@ class GovernanceActivities:
     async def _pack(self, pack_digest: str) -> tuple[PackDocument, EvidencePack]:
         stored = await self._packs.load(pack_digest)
         return stored, read_pack(canonical_json(stored.document), expected_digest=pack_digest)
+
+
+def _lineage(pack_id: str, deployment_id: str) -> str:
+    """Return the name of the versions that one deployment seals: others may append to the same submitted pack."""
+    suffix = f"/{deployment_id}"
+    return pack_id if pack_id.endswith(suffix) else pack_id + suffix
 
 
 def _result(ring: RingRun) -> tuple[RingResult, ...]:

@@ -1,4 +1,4 @@
-"""Frozen memberships by digest, with the last few kept in memory: an observer reads the same list every poll."""
+"""Frozen memberships by digest, the last ones kept in memory: an observer reads the same list every poll."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from eucora.domain.vocabulary import SiteClass
 from eucora.evidence.canonical import canonical_json
 from eucora.ports.blobs import BlobStore
 
-KEPT = 64
+KEPT_DEVICES = 500_000
+"""Entries of all lists kept together, some 100 bytes each; the list in use is kept whatever its length."""
 
 
 class Memberships:
     """Stores lists of members as canonical JSON in the content-addressed store."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, *, kept: int = KEPT_DEVICES) -> None:
         self._blobs = blobs
+        self._kept = kept
         self._known: OrderedDict[str, dict[str, SiteClass]] = OrderedDict()
 
     async def store(self, members: tuple[Member, ...]) -> str:
@@ -42,7 +44,7 @@ class Memberships:
             document = json.loads(await self._blobs.get_bytes(digest))
             known = {entry["device_id"]: SiteClass(entry["site_class"]) for entry in document}
             self._known[digest] = known
-            if len(self._known) > KEPT:
+            while len(self._known) > 1 and sum(map(len, self._known.values())) > self._kept:
                 self._known.popitem(last=False)
         else:
             self._known.move_to_end(digest)

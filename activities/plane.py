@@ -117,10 +117,10 @@ class PlaneActivities:
                 plane = self._plane(request.plane)
                 members = await self._memberships.load(request.membership_digest)
                 if request.assignment_id:
-                    failed = await self._failed(plane, request, members)
-                    done = await plane.retry(
-                        _key(request, Operation.RETRY, request.revision), request.assignment_id, failed
-                    )
+                    # All members: a key stands for one target, and which of them failed may change before the next
+                    # attempt. The plane gives another attempt only to those whose attempts are used up.
+                    key = _key(request, Operation.RETRY, request.revision)
+                    done = await plane.retry(key, request.assignment_id, tuple(members))
                 else:
                     package = await self._package(request.pack_digest)
                     key = _key(request, Operation.ASSIGN, request.revision)
@@ -128,11 +128,6 @@ class PlaneActivities:
         return a.EffectDone(
             assignment_id=done.assignment_id, targeted=done.targeted, request_id=done.request_id, adopted=done.adopted
         )
-
-    async def _failed(self, plane: Plane, request: a.PlaneEffect, members: Mapping[str, SiteClass]) -> tuple[str, ...]:
-        statuses = await _statuses(plane, request.assignment_id)
-        done = {status.device_id for status in statuses if status.state is DeviceState.SUCCEEDED}
-        return tuple(device_id for device_id in members if device_id not in done)
 
     @activity.defn
     async def observe(self, request: a.ObservePlane) -> a.Observed:
@@ -203,7 +198,10 @@ class PlaneActivities:
 
     @activity.defn
     async def reinstall(self, request: a.Reinstall) -> a.Reinstalled:
-        """Give one device the release again, and return when it stands."""
+        """Give one device the release again, and return when it stands.
+
+        By an assignment of its own: a retry is for devices whose attempts are used up, not for one that was rolled back.
+        """
         with as_failures():
             async with heartbeating():
                 plane = self._plane(request.plane)
@@ -214,14 +212,16 @@ class PlaneActivities:
                     operation=Operation.REINSTALL,
                     revision=request.revision,
                 )
-                await plane.retry(key, request.assignment_id, (request.device_id,))
-                statuses = await _statuses(plane, request.assignment_id)
+                package = await self._package(request.pack_digest)
+                done = await plane.assign(key, request.object_id, package, (request.device_id,))
+                statuses = await _statuses(plane, done.assignment_id)
+                gone = await plane.verify(request.object_id, package, (request.device_id,))
         state = next((status for status in statuses if status.device_id == request.device_id), None)
         if state is not None and state.state is DeviceState.FAILED and state.attempts >= request.max_attempts:
             with as_failures():
                 sentence = f"{request.device_id} did not take the release again: {state.error or 'no reason given'}"
                 raise PlaneNotFound(sentence, code="reinstall_failed")
-        if state is None or state.state is not DeviceState.SUCCEEDED:
+        if state is None or state.state is not DeviceState.SUCCEEDED or gone.complete:
             raise not_yet(f"{request.device_id} does not carry the release again yet", request.poll_interval)
         return a.Reinstalled(device_id=request.device_id)
 
@@ -286,18 +286,21 @@ def _membership(plane: str, digest: str, members: tuple[Member, ...]) -> PlaneMe
 
 
 async def _candidates(plane: Plane, cohort: Cohort, field: str) -> tuple[Device, ...]:
-    """Read a cohort's devices from the plane's inventory. Raises ``CohortEmpty``-like errors that name the field."""
+    """Read a cohort's devices from the plane's inventory, each once: one may move to another page while it is read.
+
+    Raises ``CohortEmpty`` (``cohort_unresolvable``) with the field.
+    """
     try:
         if cohort.devices:
-            return await plane.devices(cohort.devices)
-        found: list[Device] = []
+            return tuple({device.id: device for device in await plane.devices(cohort.devices)}.values())
+        found: dict[str, Device] = {}
         cursor: str | None = None
         while True:
             page = await plane.inventory(cohort.group, cursor=cursor)
-            found.extend(page.devices)
+            found.update((device.id, device) for device in page.devices)
             cursor = page.next_cursor
             if cursor is None:
-                return tuple(found)
+                return tuple(found.values())
     except PlaneNotFound as error:
         raise CohortEmpty(error.sentence, code="cohort_unresolvable", field=field) from error
 

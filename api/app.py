@@ -16,7 +16,7 @@ from api import errors
 from api.context import CORRELATION_ID
 from api.deps import Allows, anonymous
 from api.middleware import BodyLimit, RequestContext
-from api.routes import auth, cab, connectors, deployments, events, evidence, health, policy, schema
+from api.routes import audit, auth, cab, connectors, deployments, events, evidence, health, policy, schema
 from api.services import open_services
 from eucora import __version__
 from eucora.domain.vocabulary import Role
@@ -25,13 +25,13 @@ from eucora.identity.permissions import PERMISSIONS, Permission
 from eucora.identity.principal import IdentityProvider
 from eucora.identity.provider import build_identity
 from eucora.observability import Metrics, configure_logging
-from eucora.settings import Settings
+from eucora.settings import LogFormat, Settings
 from models.wire.problems import Problem
 
 __all__ = ["BASE", "UndeclaredRoute", "create_app"]
 
 BASE = "/api/v1"
-NOUNS = (auth, deployments, cab, evidence, policy, events, connectors, health)
+NOUNS = (auth, deployments, cab, evidence, policy, events, audit, connectors, health)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
@@ -62,7 +62,7 @@ def create_app(
     """
     if settings is None:
         settings = Settings.for_environment()
-        configure_logging(level=settings.log_level, log_format=settings.log_format)
+        configure_logging(level=settings.log_level, console=settings.log_format is LogFormat.CONSOLE)
     provider = identity or build_identity(settings)
     metrics = Metrics(component="api", version=__version__)
 
@@ -122,9 +122,9 @@ def check_declared(router: APIRouter) -> None:
         open_to_all = any(call is anonymous for call in _calls(route.dependant))
         if len(permissions) + open_to_all != 1:
             names = ", ".join(sorted(route.methods or ()))
-            sentence = (
-                f"{names} {route.path} declares {len(permissions)} permissions and {'' if open_to_all else 'not '}that it is "
-                "anonymous; every route needs exactly one of Allows(Permission...) and anonymous"
+            raise UndeclaredRoute(
+                f"{names} {route.path} must declare exactly one of Allows(Permission...) and anonymous; it declares "
+                f"{len(permissions)} permissions{' and anonymous' if open_to_all else ''}"
             )
         if permissions:
             roles = [role.value for role in Role if role in PERMISSIONS[permissions[0]]]

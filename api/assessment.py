@@ -91,8 +91,8 @@ def _devices(plan: RolloutPlan) -> tuple[int | None, list[str]]:
                 total += target.cohort.take
             else:
                 notes.append(
-                    f"Ring {ring.name} takes all that is left of {target.cohort.group} on {target.plane}, so blast radius "
-                    "has its worst value here."
+                    f"Ring {ring.name} takes all that is left of {target.cohort.group} on {target.plane}: blast radius "
+                    "takes its worst value here."
                 )
                 return None, notes
     return total, notes

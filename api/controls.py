@@ -18,9 +18,9 @@ from eucora.domain.vocabulary import DeploymentState
 from eucora.evidence.canonical import digest
 from eucora.identity.principal import Principal
 from eucora.observability import bind_context
+from eucora.signing.claims import message_body
 from eucora.store import idempotency_queries
 from eucora.store.deployment_queries import find_deployment
-from eucora.signing.claims import message_body
 from eucora.store.review_queries import ReviewView, VoteView, vote_outcome
 from models.wire.deployments import ControlAnswer
 

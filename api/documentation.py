@@ -51,7 +51,8 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
-    title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> {escape(operation.get("summary", ""))}'
+    summary = escape(operation.get("summary", ""))
+    title = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> {summary}'
     parts = []
     if roles := operation.get("x-roles"):
         parts.append(f"<p>Roles: {escape(', '.join(roles))}</p>")

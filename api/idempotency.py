@@ -14,10 +14,8 @@ __all__ = ["derived_id", "request_digest"]
 
 
 def derived_id(kind: str, *, tenant: str, caller: str, key: str) -> str:
-    """The UUID (version 8, RFC 9562) that caller and key stand for: derived, so that a repeated request finds it
-    again.
-    """
-    name = "\x00".join((kind, tenant, caller, key))
+    """The UUID (version 8, RFC 9562) that caller and key stand for: a repeated request finds it again."""
+    name = f"{kind}\x00{tenant}\x00{caller}\x00{key}"
     raw = bytearray(hashlib.sha256(name.encode()).digest()[:16])
     raw[6] = (raw[6] & 0x0F) | 0x80
     raw[8] = (raw[8] & 0x3F) | 0x80

@@ -55,7 +55,7 @@ class RequestContext:
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers[CORRELATION_ID] = correlation_id_of(scope)
                 headers["X-Content-Type-Options"] = "nosniff"

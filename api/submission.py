@@ -83,8 +83,8 @@ async def submit(
     async with services.database.unit_of_work() as session:
         known = await idempotency_queries.find(session, caller=caller.actor, key=key)
         if known is not None:
-            known = await idempotency_queries.begin(session, **reservation)  # refuses another body
-    if isinstance(known, idempotency_queries.Existing) and known.response_status is not None:
+            await idempotency_queries.begin(session, **reservation)  # refuses another body
+    if known is not None and known.response_status is not None:
         return _answered_before(known)
     correlation_id = (known.correlation_id if known else None) or correlation.id
     plan = await build_checked_plan(

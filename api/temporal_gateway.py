@@ -24,7 +24,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -40,7 +40,7 @@ from models.messages.deployment import ControlOutcome, StartDeployment, SubmitOu
 from models.messages.envelope import SignedMessage
 from workflows import search_attributes
 from workflows.deployment import DeploymentWorkflow
-from workflows.ids import deployment_id_of, deployment_workflow_id
+from workflows.ids import PREFIX, deployment_workflow_id
 
 __all__ = ["NoWorker", "Pollers", "StuckDeployment", "TemporalGateway", "WorkflowClosed"]
 
@@ -57,6 +57,7 @@ RETRY_AFTER = timedelta(seconds=2)
 POLLER_FRESH = timedelta(seconds=75)
 """A poll lasts a minute; a poller not seen for longer is gone, though the engine lists it for five."""
 MOST_STUCK = 100
+REPORTED_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 _AWAY = frozenset(
     {
@@ -151,9 +152,13 @@ class TemporalGateway:
         )
         try:
             async with _away(), asyncio.timeout(self._wait.total_seconds()):
-                return await self._client.execute_update_with_start_workflow(
-                    DeploymentWorkflow.submit, start_workflow_operation=start, id=f"submit-{plan.deployment_id}"
+                outcome: SubmitOutcome = await self._client.execute_update_with_start_workflow(
+                    "submit",
+                    start_workflow_operation=start,
+                    id=f"submit-{plan.deployment_id}",
+                    result_type=SubmitOutcome,
                 )
+                return outcome
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             if await self._exists(workflow_id):
                 return None
@@ -236,25 +241,16 @@ class TemporalGateway:
         its dynamic configuration has ``system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute`` = 2.
         """
         query = "TemporalReportedProblems IS NOT NULL AND ExecutionStatus = 'Running' AND WorkflowType = 'deployment'"
-        found: list[StuckDeployment] = []
         async with _away():
-            async for execution in self._client.list_workflows(query, limit=MOST_STUCK, rpc_timeout=LOOK):
-                problems = next(
-                    (
-                        pair.value
-                        for pair in execution.typed_search_attributes
-                        if pair.key.name == "TemporalReportedProblems"
-                    ),
-                    [],
+            found = [
+                StuckDeployment(
+                    deployment_id=execution.id.removeprefix(PREFIX),
+                    workflow_id=execution.id,
+                    run_id=execution.run_id,
+                    problems=tuple(execution.typed_search_attributes.get(REPORTED_PROBLEMS, ())),
                 )
-                found.append(
-                    StuckDeployment(
-                        deployment_id=deployment_id_of(execution.id),
-                        workflow_id=execution.id,
-                        run_id=execution.run_id,
-                        problems=tuple(problems),
-                    )
-                )
+                async for execution in self._client.list_workflows(query, limit=MOST_STUCK, rpc_timeout=LOOK)
+            ]
         return tuple(found)
 
     async def _look(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,7 +37,9 @@ router = APIRouter(prefix="/cab", tags=["cab"])
 ReviewId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}\.[0-9]{1,2}$", description="id of the review")]
 Reader = Annotated[Principal, Depends(Allows(Permission.REVIEW_READ))]
 Voter = Annotated[Principal, Depends(Allows(Permission.REVIEW_VOTE))]
-PENDING = {202: {"model": VoteAnswer, "description": "kept; judged as soon as a worker takes it"}}
+PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"model": VoteAnswer, "description": "kept; judged as soon as a worker takes it"}
+}
 
 
 @router.post("/submit", summary="Open the review that is due now, or a lapsed one again")

@@ -98,8 +98,7 @@ async def listed(
     responses={202: {"model": Submission, "description": "accepted, and not begun: no worker has taken it yet"}},
 )
 async def get(
-    *,
-    deployment_id: DeploymentId, response: Response, caller: Reader, services: ServicesDep
+    *, deployment_id: DeploymentId, response: Response, caller: Reader, services: ServicesDep
 ) -> DeploymentView | Submission:
     async with services.database.unit_of_work() as session:
         row = await queries.find_deployment(session, deployment_id, scope=caller.scope)
@@ -119,6 +118,7 @@ async def get(
 
 @router.get("/{deployment_id}/events", summary="The record of a deployment, oldest first")
 async def events(
+    *,
     deployment_id: DeploymentId,
     caller: Reader,
     services: ServicesDep,

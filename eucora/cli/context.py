@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ ApiOption = Annotated[
     str | None,
     typer.Option("--api", metavar="URL", help="The API. Default: EUCORA_API_URL, or the stack that runs here."),
 ]
+PIPED_WIDTH = 180
 PATIENCE = 20.0
 """Seconds for which a command goes on asking an API that says 503."""
 
@@ -38,7 +40,7 @@ class Output:
     """How a command answers: text for people on a terminal, or one JSON value on standard output."""
 
     as_json: bool
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=lambda: _console())
     current: ClassVar[Output | None] = None
 
     def __post_init__(self) -> None:
@@ -59,6 +61,12 @@ class Output:
         """A remark for people; nothing in JSON."""
         if not self.as_json:
             self.console.print(sentence, markup=False)
+
+
+def _console() -> Console:
+    """Standard output; where it is no terminal and nothing says how wide, wide enough for every table."""
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=PIPED_WIDTH if plain else None)
 
 
 def state_folder() -> Path:

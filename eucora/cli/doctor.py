@@ -39,7 +39,8 @@ class Finding:
     mend: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """For programs; what to do only where something is to be done."""
+        return {**asdict(self), "mend": "" if self.good else self.mend}
 
 
 def examine(api: str, person: str | None) -> list[Finding]:

@@ -20,6 +20,8 @@ from models.wire.deployments import DeploymentView
 __all__ = ["Board", "Claim", "Track"]
 
 LAST_NOTES = 6
+LINE_SECONDS = 3.0
+"""Where lines are printed, figures of one deployment are printed at most this often; a new state or ring always is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Board:
     claims: list[Claim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
-    _lines: dict[str, str] = field(default_factory=dict)
+    _lines: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -82,11 +84,15 @@ class Board:
         """How a scenario's deployment stands now."""
         with self._lock:
             track.view, track.review = view, review
+            ring = render.running_ring(view)
+            standing = f"{view.state.value} {ring.name if ring else ''} {review.id if review else ''}"
             line = summary_line(view, review)
-            if self._lines.get(track.letter) != line:
-                self._lines[track.letter] = line
-                value = {"scenario": track.letter, "deployment": view.id, "state": view.state.value, "standing": line}
-                self._print(value, f"{track.letter}  {line}")
+            before = self._lines.get(track.letter, ("", "", 0.0))
+            if standing == before[0] and (line == before[1] or self.elapsed - before[2] < LINE_SECONDS):
+                return
+            self._lines[track.letter] = (standing, line, self.elapsed)
+            value = {"scenario": track.letter, "deployment": view.id, "state": view.state.value, "standing": line}
+            self._print(value, f"{track.letter}  {line}")
 
     def claim(self, scenario: str, sentence: str, *, true: bool) -> bool:
         """Write down a claim; returns whether it is true."""

@@ -82,15 +82,16 @@ class Programs:
                 process.kill()
 
 
-def prepare(examples: Path, work: Path, programs: Programs, *, say: Say) -> dict[str, LoadedManifest]:
+def prepare(examples: Path, work: Path, key: Path, programs: Programs, *, say: Say) -> dict[str, LoadedManifest]:
     """Make everything that the manifests name, in a copy of the examples; returns the manifests by scenario.
+
+    ``key`` is the PEM file of the packaging key that signs the artifacts.
 
     Raises :class:`PreparationFailed`.
     """
     if not (examples / "codespell" / "manifest.yaml").is_file():
         raise PreparationFailed(f"{examples} does not hold the examples: run this in a clone, or give --examples")
     shutil.copytree(examples, work, ignore=shutil.ignore_patterns("dist", "__pycache__"))
-    key = work / "packaging.pem"
     loaded = {letter: load_manifest(work / name / "manifest.yaml") for letter, name in EXAMPLES.items()}
     for letter in ("B", "C", "D"):
         artifact = _path(loaded[letter], loaded[letter].manifest.artifact.path)

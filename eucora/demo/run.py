@@ -16,7 +16,7 @@ from rich.text import Text
 from eucora.cli.audit import summary, verify_all
 from eucora.cli.context import Output
 from eucora.cli.errors import CliError
-from eucora.cli.local import ansible_state, hosts_root, local_environment
+from eucora.cli.local import ansible_state, hosts_root, local_environment, packaging_key
 from eucora.cli.manifest import LoadedManifest, ManifestInvalid
 from eucora.connectors.ansible.ledger import end_jobs
 from eucora.demo import people
@@ -112,7 +112,7 @@ def _play(stack: Stack, board: Board, examples: Path, home: Path) -> tuple[int, 
 
     def preparation() -> None:
         try:
-            prepared.update(prepare(examples, home / "work", programs, say=board.say))
+            prepared.update(prepare(examples, home / "work", packaging_key(stack.folder), programs, say=board.say))
         except (PreparationFailed, ManifestInvalid, OSError) as error:
             trouble.append(error)
 
@@ -209,7 +209,7 @@ def _conclude(board: Board, output: Output, *, duplicates: int, audit: str) -> i
         return 0 if good else FAILED
     for claim in sorted(board.claims, key=lambda one: one.scenario):
         mark = ("true  ", "green") if claim.true else ("FALSE ", "bold red")
-        output.console.print(Text.assemble(f"{claim.scenario}  ", mark, claim.sentence))
+        output.console.print(Text.assemble(f"{claim.scenario}  ", mark, claim.sentence), soft_wrap=True)
     output.console.print(f"{board.elapsed:.0f} s")
     return _end(output, line, 0 if good else FAILED)
 

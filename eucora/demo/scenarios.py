@@ -47,6 +47,10 @@ BAD_RELEASE: Final = {"groups": {"canary": {"success_rate": 0.4, "latency": [0.5
 """How scenario C's release behaves: well, but for CANARY's devices, of which six in ten refuse it."""
 
 
+GOOD_RELEASE: Final = {"latency": [0.4, 2.0], "offline": {"intermittent": [2.0, 0.5], "air_gapped": [3.0, 0.6]}}
+"""How scenario B's release behaves: as others, with shorter days at sea for the devices that are not always online."""
+
+
 class Interrupted(Exception):
     """The demo is being stopped."""
 
@@ -185,6 +189,8 @@ def command_line(scenario: Scenario) -> None:
 
 def privileged(scenario: Scenario) -> None:
     """B: two conditional approvals, and a worker killed with SIGKILL while PILOT is under way."""
+    application = scenario.loaded.manifest.application
+    scenario.setting.fleet.behave(application.name, application.version, GOOD_RELEASE)
     scenario.submit()
     canary = scenario.review("CANARY")
     conditions = {"min_success_rate": 97, "rollback_below": 80, "text": "watch the start-up time on Macs"}
@@ -207,7 +213,7 @@ def privileged(scenario: Scenario) -> None:
     _approved_by_others(scenario, view, events)
     resumed = [event.at.timestamp() for event in events if event.at.timestamp() > killed_at]
     if resumed:
-        scenario.note(f"ended {view.state.value}; first fact {1000 * (min(resumed) - killed_at):.0f} ms after the kill")
+        scenario.note(f"the first fact after the kill came {min(resumed) - killed_at:.1f} s later")
     score = view.risk.score if view.risk else 0
     scenario.claim(f"scored {score}, above 50", true=score > 50)
     rehearsed = {event.plane for event in events if event.type == "ROLLBACK_REHEARSED" and event.payload["succeeded"]}

@@ -1,27 +1,31 @@
 """Is every fact of a stream founded? The verifier's question, answered with the functions that made the facts.
 
-The interpreter settles before it listens and before it takes an outcome. So at the time of any fact either something was due, and
-the fact is exactly that; or nothing was, and the fact is what ``judge`` makes of a message, or the outcome of a command that
-``decide`` had asked for. Refusals change nothing and are taken as they stand: their hash protects them.
+The interpreter settles before it listens and before it takes an outcome. So at the time of any fact either something was
+due, and the fact is exactly that; or nothing was, and the fact is what ``judge`` makes of a message, or the outcome of a
+command that ``decide`` had asked for (``outcomes.py``). Refusals change nothing and are taken as they stand.
+
+What nothing is decided from can be altered without contradicting the decider, such as who held and why, ids that planes
+gave, or figures that cross the same mark. The hash chain protects that; ``tests/domain/test_audit_alterations.py`` lists it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from eucora.domain import commands as c
 from eucora.domain import facts as f
-from eucora.domain import gates
 from eucora.domain import messages as m
 from eucora.domain.evolve import begin, evolve
 from eucora.domain.judge import judge
+from eucora.domain.outcomes import DoesNotFollow, answered
 from eucora.domain.rollout import decide
 from eucora.domain.settle import settle
 from eucora.domain.state import RolloutState
 from eucora.domain.states import IllegalTransition
-from eucora.domain.vocabulary import HoldKind
+from eucora.domain.vocabulary import HoldKind, IncidentSeverity
 
 REFUSALS = (f.CabVoteRefused, f.ControlRefused, f.AccessDenied)
 
@@ -46,36 +50,46 @@ def first_unfounded(facts: Sequence[f.Fact]) -> Unfounded | None:
         if fact.at < facts[index - 1].at:
             return Unfounded(index=index, why="it lies before the fact before it")
         try:
+            _issue(state, facts[index - 1].at, fact.at, issued)
             expected = _expected(state, fact, issued)
             found = tuple(facts[index : index + len(expected)])
             if found != expected:
                 position = next(i for i, wanted in enumerate(expected) if i >= len(found) or found[i] != wanted)
-                if index + position >= len(facts) and position > 0:
-                    return Unfounded(index=len(facts) - 1, why=f"the decision breaks off before {expected[position].type}")
-                return Unfounded(index=index + position, why=f"the decider says {expected[position].type} here, otherwise")
+                wanted = expected[position].type
+                if position == len(found):
+                    return Unfounded(index=len(facts) - 1, why=f"the decision breaks off before {wanted}")
+                if found[position].type == wanted:
+                    return Unfounded(index=index + position, why=f"the decider says otherwise in this {wanted}")
+                return Unfounded(index=index + position, why=f"the decider says {wanted} here")
             for one in expected:
                 state = evolve(state, one)
-        except IllegalTransition as error:
-            return Unfounded(index=index, why=str(error))
-        except (_Unfounded, ValueError, KeyError) as error:
+        except (DoesNotFollow, IllegalTransition, ValueError, LookupError) as error:
             return Unfounded(index=index, why=str(error) or type(error).__name__)
         index += len(expected)
     return None
 
 
-class _Unfounded(Exception):
-    """Raised with the sentence that says why a fact does not follow."""
+def _issue(state: RolloutState, since: datetime, until: datetime, issued: dict[str, c.Command]) -> None:
+    """Add the commands that were under way between two facts: at the first, whenever ``decide`` woke, and at the second."""
+    now = since
+    while True:
+        wake = None
+        for command in decide(state, now):
+            issued[command.key] = command
+            if isinstance(command, c.Await):
+                wake = command.until
+        if now >= until:
+            return
+        now = until if wake is None else min(wake, until)
 
 
 def _expected(state: RolloutState, fact: f.Fact, issued: dict[str, c.Command]) -> tuple[f.Fact, ...]:
-    """Return the facts that must stand here, beginning with this one. Raises ``_Unfounded`` when it cannot."""
+    """Return the facts that must stand here, beginning with this one. Raises ``DoesNotFollow`` when it cannot."""
     if isinstance(fact, REFUSALS):
         return (fact,)
     due = settle(state, fact.at)
     if due:
         return due
-    for command in decide(state, fact.at):
-        issued[command.key] = command
     message = _message_of(fact)
     if message is not None:
         sender = m.Sender(
@@ -83,11 +97,12 @@ def _expected(state: RolloutState, fact: f.Fact, issued: dict[str, c.Command]) -
         )
         judgement = judge(state, message, sender, fact.at)
         if judgement.refusal is not None:
-            raise _Unfounded(judgement.refusal.sentence)
+            raise DoesNotFollow(judgement.refusal.sentence)
         if not judgement.facts:
-            raise _Unfounded("the message was judged before or comes to nothing")
+            raise DoesNotFollow("the message was judged before or comes to nothing")
         return judgement.facts
-    _outcome(state, fact, issued)
+    for key in answered(state, fact, issued):
+        issued.pop(key, None)
     return (fact,)
 
 
@@ -128,7 +143,7 @@ _MESSAGES: dict[type, Callable[[Any], m.Message]] = {
         incident_id=x.incident_id, severity=x.severity, attributed=x.attributed
     ),
     f.IncidentResolved: lambda x: m.IncidentChanged(
-        incident_id=x.incident_id, severity="P4", attributed=x.attributed, resolution=x.resolution
+        incident_id=x.incident_id, severity=IncidentSeverity.P4, attributed=x.attributed, resolution=x.resolution
     ),
     f.ExceptionApproved: lambda x: m.ExceptionChanged(
         exception_id=x.exception_id, kind=x.kind, revision=x.revision, expires_at=x.expires_at, subject=x.subject
@@ -138,61 +153,3 @@ _MESSAGES: dict[type, Callable[[Any], m.Message]] = {
     ),
     f.TrustChanged: lambda x: m.TrustChange(trusted_keys=x.trusted_keys),
 }
-
-
-def _outcome(state: RolloutState, fact: f.Fact, issued: dict[str, c.Command]) -> None:
-    """Raise ``_Unfounded`` unless the fact answers a command that ``decide`` has issued."""
-    match fact:
-        case f.EvidenceSealed():
-            keys = [c.SealEvidence.key]
-        case f.RiskAssessed():
-            keys = [c.Assess.key]
-        case f.DeploymentRejected() | f.DeploymentFailed():
-            keys = [c.SealEvidence.key, c.Assess.key] if state.risk is None else []
-        case f.EvidenceResealed():
-            keys = [c.ResealEvidence(checkpoint=fact.checkpoint).key]
-        case f.MembershipFrozen():
-            keys = [c.FreezeMembership(ring=len(state.rings)).key]
-            if fact.ring != state.plan.rings[len(state.rings)].name:
-                keys = []
-        case f.PlanePublished():
-            run = _ring(state, fact.ring).plane(fact.plane)
-            keys = [f"publish/{fact.ring}/{fact.plane}/{revision}" for revision in range(1, run.revision + 1)]
-        case f.PlaneAssigned():
-            keys = [f"assign/{fact.ring}/{fact.plane}/{fact.revision}"]
-        case f.PlaneObserved():
-            keys = [key for key in issued if key.startswith(f"observe/{fact.ring}/{fact.plane}/")]
-            _crossed(state, fact)
-        case f.RollbackRehearsed():
-            keys = [f"rehearse/{fact.ring}/{fact.plane}/{fact.revision}"]
-            if fact.artifact_sha256 != state.plan.artifact_sha256:
-                keys = []
-        case f.PlaneRolledBack() | f.RollbackFailed():
-            keys = [key for key in issued if key.startswith(f"roll_back/{fact.ring}/{fact.plane}/")]
-        case f.ConnectorError():
-            keys = [key for key in issued if key.startswith(f"{fact.operation}/")]
-        case f.DeploymentHeld():
-            keys = [key for key, command in issued.items() if isinstance(command, c.FORWARD)]
-        case _:
-            keys = []
-    if not any(key in issued for key in keys):
-        msg = f"{fact.type} answers no command that the decider had issued"
-        raise _Unfounded(msg)
-
-
-def _ring(state: RolloutState, name: str) -> Any:  # noqa: ANN401 - RingRun; KeyError says it all
-    for ring in state.rings:
-        if ring.name == name:
-            return ring
-    raise KeyError(name)
-
-
-def _crossed(state: RolloutState, fact: f.PlaneObserved) -> None:
-    for command in decide(state, fact.at):
-        if isinstance(command, c.Observe) and (command.ring, command.plane) == (fact.ring, fact.plane):
-            if gates.crossed(command.mark, fact.figures, fact.at):
-                return
-            msg = "the figures cross no mark: the observation changes nothing and should not stand"
-            raise _Unfounded(msg)
-    msg = f"{fact.plane} was not to be observed in {fact.ring} then"
-    raise _Unfounded(msg)

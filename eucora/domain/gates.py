@@ -6,8 +6,8 @@ Counting is exact: a rate of 97 % of 50 devices needs ``ceil(48.5) = 49`` succes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -137,11 +137,15 @@ def nearest_rank(count: int) -> int:
 
 def thresholds(sizes: Iterable[tuple[SiteClass, int]], *, success_rate: float, breach_rate: float) -> Thresholds:
     """Derive the marks of one plane. ``breach_rate`` (≥ ``success_rate``) is where a breach begins."""
-    sizes = tuple(sizes)
+    return _thresholds(tuple(sizes), success_rate, max(success_rate, breach_rate))
+
+
+@lru_cache(maxsize=4096)
+def _thresholds(sizes: tuple[tuple[SiteClass, int], ...], success_rate: float, breach_rate: float) -> Thresholds:
     total = sum(count for _, count in sizes)
     return Thresholds(
         required=needed(success_rate, total),
-        tolerated=total - needed(max(success_rate, breach_rate), total),
+        tolerated=total - needed(breach_rate, total),
         classes=tuple(
             ClassThreshold(site_class=name, required=nearest_rank(count), tolerated=count - nearest_rank(count))
             for name, count in sizes
@@ -236,39 +240,69 @@ def _class_figures(
     )
 
 
+def unwatched(
+    known: Figures | None, sizes: Iterable[tuple[SiteClass, int]], expired: Collection[SiteClass]
+) -> Figures | None:
+    """Age the figures of a plane that nobody can observe: nothing assigned yet, or the observer refused for good.
+
+    Its devices stay silent, so those that are open in a site class past its deadline have failed. ``known`` is what was last
+    observed; None stays None while no deadline has passed.
+    """
+    if not expired:
+        return known
+    if known is None:
+        known = Figures(classes=tuple(ClassFigures(site_class=name, targeted=count, unknown=count) for name, count in sizes))
+    return Figures(
+        classes=tuple(
+            replace(part, failed=part.targeted - part.succeeded, in_progress=0, unknown=0)
+            if part.site_class in expired
+            else part
+            for part in known.classes
+        )
+    )
+
+
 def worst(results: Iterable[GateResult]) -> GateResult:
     """Combine: one breach breaches, one wait waits, otherwise pass."""
-    found = set(results)
-    if GateResult.BREACH in found:
-        return GateResult.BREACH
-    return GateResult.WAIT if GateResult.WAIT in found else GateResult.PASS
+    combined = GateResult.PASS
+    for result in results:
+        if result is GateResult.BREACH:
+            return result
+        if result is GateResult.WAIT:
+            combined = result
+    return combined
 
 
 def success_check(
     planes: Sequence[tuple[str, Thresholds, Figures | None]], whole: Thresholds, *, success_rate: float
 ) -> Check:
     """Judge the success rate on each plane and on the whole ring."""
-    results, figures = [], [known for _, _, known in planes if known is not None]
-    weakest, lowest = "", Fraction(2)
+    results: list[GateResult] = []
+    succeeded = failed = targeted = 0
+    weakest, lowest = "", 2.0
+    silent = []
     for plane, limits, known in planes:
         if known is None:
             results.append(GateResult.WAIT)
+            silent.append(plane)
             continue
         results.append(standing(limits, known).success)
-        rate = Fraction(known.succeeded, known.targeted) if known.targeted else Fraction(0)
+        succeeded, failed, targeted = succeeded + known.succeeded, failed + known.failed, targeted + known.targeted
+        rate = known.succeeded / known.targeted if known.targeted else 0.0
         if rate < lowest:
             weakest, lowest = plane, rate
-    total = Figures(classes=tuple(part for known in figures for part in known.classes))
-    if len(figures) == len(planes):
-        if total.failed > whole.tolerated or total.targeted == 0:
+    if not silent:
+        if failed > whole.tolerated or targeted == 0:
             results.append(GateResult.BREACH)
-        elif total.succeeded < whole.required:
+        elif succeeded < whole.required:
             results.append(GateResult.WAIT)
     result = worst(results)
-    actual = f"{total.succeeded}/{total.targeted}" if figures else "nothing known yet"
-    sentence = f"{total.succeeded} of {total.targeted} targeted devices succeeded, {total.failed} failed for good"
+    actual = f"{succeeded}/{targeted}" if weakest else "nothing known yet"
+    sentence = f"{succeeded} of {targeted} targeted devices succeeded, {failed} failed for good"
     if weakest and len(planes) > 1:
-        sentence += f"; weakest plane {weakest} at {float(lowest * 100):.2f} %"
+        sentence += f"; weakest plane {weakest} at {lowest * 100:.2f} %"
+    if silent:
+        sentence += f"; nothing known yet of {', '.join(silent)}"
     return Check(name="success_rate", threshold=f">= {success_rate:g} %", actual=actual, result=result, sentence=sentence)
 
 

@@ -7,7 +7,6 @@ The sender was verified before (``eucora.signing``); here are the rules of roles
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,33 +15,12 @@ from eucora.domain import messages as m
 from eucora.domain.settle import open_review, review_due, sealed_for
 from eucora.domain.standing import evaluate
 from eucora.domain.state import RolloutState
-from eucora.domain.vocabulary import (
-    CabDecision,
-    DeploymentState,
-    GateResult,
-    HoldKind,
-    IncidentSeverity,
-    Role,
-)
+from eucora.domain.verdicts import Judgement, Refusal, Verdict
+from eucora.domain.vocabulary import DeploymentState, GateResult, HoldKind, IncidentSeverity, Role
+from eucora.domain.votes import revoke, vote
 
+__all__ = ["ALLOWED", "Judgement", "Refusal", "judge"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why a message changes nothing: a stable code, and a sentence that says what to do."""
-
-    code: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """The facts that a message comes to, and the refusal when it was refused (its fact is among them)."""
-
-    facts: tuple[f.Fact, ...]
-    refusal: Refusal | None = None
-
-
-Verdict = tuple[f.Fact, ...] | Refusal
 
 ALLOWED: dict[type, tuple[Role, ...]] = {
     m.CabVote: (Role.CAB_MEMBER,),
@@ -68,11 +46,9 @@ def judge(state: RolloutState, message: m.Message, sender: m.Sender, now: dateti
     """Judge one message from a verified sender at ``now``. A message id that was judged before yields no facts."""
     if sender.message_id in state.seen:
         return Judgement(facts=())
-    verdict = _entitled(state, message, sender)
-    if verdict is None:
-        verdict = _RULES[type(message)](state, message, sender, now)
+    verdict: Verdict = _entitled(state, message, sender) or _RULES[type(message)](state, message, sender, now)
     if isinstance(verdict, Refusal):
-        return Judgement(facts=(_refused(state, message, sender, verdict, now),), refusal=verdict)
+        return Judgement(facts=(_refused(message, sender, verdict, now),), refusal=verdict)
     return Judgement(facts=verdict)
 
 
@@ -87,7 +63,7 @@ def _entitled(state: RolloutState, message: m.Message, sender: m.Sender) -> Refu
     return None
 
 
-def _refused(state: RolloutState, message: m.Message, sender: m.Sender, refusal: Refusal, now: datetime) -> f.Fact:
+def _refused(message: m.Message, sender: m.Sender, refusal: Refusal, now: datetime) -> f.Fact:
     role = sender.roles[0] if sender.roles else ""
     if isinstance(message, m.CabVote):
         return f.CabVoteRefused(
@@ -102,70 +78,6 @@ def _refused(state: RolloutState, message: m.Message, sender: m.Sender, refusal:
 
 def _role(sender: m.Sender, message: m.Message) -> str:
     return next((role for role in ALLOWED[type(message)] if role in sender.roles), "")
-
-
-def _vote(state: RolloutState, vote: m.CabVote, sender: m.Sender, now: datetime) -> Verdict:
-    """Separation of duties, one vote a person, open review, right digest, sane conditions (``domain.md`` §4)."""
-    if sender.actor == state.plan.requester:
-        return Refusal(code="vote_by_submitter", sentence="the submitter cannot vote on the own deployment")
-    if sender.actor == state.plan.author:
-        return Refusal(code="vote_by_author", sentence="the author of the evidence pack cannot vote on it")
-    review = state.review(vote.checkpoint)
-    if review is None:
-        return Refusal(code="review_unknown", sentence=f"there is no review before ring {vote.checkpoint}")
-    if any(one.voter == sender.actor for one in review.votes):
-        return Refusal(code="vote_twice", sentence=f"{sender.actor} has voted in this review already")
-    if review.status != "open" or state.rollback is not None:
-        return Refusal(code="review_closed", sentence=f"the review is {review.status}; it takes no votes")
-    if now >= review.due_at:
-        return Refusal(code="review_closed", sentence=f"the review ended at {review.due_at.isoformat()}")
-    if vote.pack_digest != review.pack_digest:
-        return Refusal(code="stale_digest", sentence=f"the review is of the pack {review.pack_digest}: look again and vote on it")
-    problem = _conditions_problem(state, vote, now)
-    if problem is not None:
-        return problem
-    return (
-        f.CabVoted(
-            at=now, actor=sender.actor, role=Role.CAB_MEMBER, checkpoint=vote.checkpoint, round=review.round,
-            decision=vote.decision, conditions=vote.conditions, comment=vote.comment, pack_digest=vote.pack_digest,
-            message_id=sender.message_id,
-        ),
-    )  # fmt: skip
-
-
-def _conditions_problem(state: RolloutState, vote: m.CabVote, now: datetime) -> Refusal | None:
-    conditions = vote.conditions
-    code = "conditions_invalid"
-    if vote.decision is CabDecision.CONDITIONAL and conditions.empty:
-        return Refusal(code=code, sentence="a conditional approval names at least one condition that a machine can check")
-    if vote.decision is not CabDecision.CONDITIONAL and not conditions.empty:
-        return Refusal(code=code, sentence=f"conditions belong to a CONDITIONAL decision, not to {vote.decision}")
-    if conditions.max_ring is not None and not vote.checkpoint <= conditions.max_ring <= state.plan.last:
-        return Refusal(code=code, sentence="max_ring must be one of the rings that this approval covers")
-    for name in ("min_success_rate", "rollback_below"):
-        rate = getattr(conditions, name)
-        if rate is not None and not 0 < rate <= 100:  # noqa: PLR2004 - percent
-            return Refusal(code=code, sentence=f"{name} is a percentage over 0 and up to 100")
-    if conditions.observe_hours is not None and conditions.observe_hours <= 0:
-        return Refusal(code=code, sentence="observe_hours must be positive")
-    begins, ends = conditions.not_before, conditions.not_after
-    if any(time is not None and time.tzinfo is None for time in (begins, ends)):
-        return Refusal(code=code, sentence="times of conditions carry their offset from UTC")
-    if ends is not None and (ends <= now or (begins is not None and ends <= begins)):
-        return Refusal(code=code, sentence="not_after must lie in the future and after not_before")
-    return None
-
-
-def _revoke(state: RolloutState, message: m.RevokeApproval, sender: m.Sender, now: datetime) -> Verdict:
-    for one in state.approvals:
-        if one.checkpoint == message.checkpoint and not one.ended and not one.automated:
-            return (
-                f.ApprovalRevoked(
-                    at=now, actor=sender.actor, role=Role.CAB_MEMBER, checkpoint=message.checkpoint, why=message.why,
-                    message_id=sender.message_id,
-                ),
-            )  # fmt: skip
-    return Refusal(code="approval_unknown", sentence="no approval of that checkpoint is in force")
 
 
 def _hold(state: RolloutState, message: m.HoldRollout, sender: m.Sender, now: datetime) -> Verdict:
@@ -192,11 +104,15 @@ def _release(state: RolloutState, message: m.ReleaseRollout, sender: m.Sender, n
 
 
 def _adopt(state: RolloutState, message: m.AdoptRollout, sender: m.Sender, now: datetime) -> Verdict:
-    if sender.actor == state.plan.author:
-        return Refusal(code="separation_of_duties", sentence="the author of the pack cannot publish it")
     if Role.PUBLISHER in state.plan.requester_roles or state.adopted_by:
         owner = state.adopted_by or state.plan.requester
         return Refusal(code="already_published", sentence=f"{owner} is this deployment's publisher already")
+    if sender.actor in (state.plan.author, state.plan.requester):
+        return Refusal(code="separation_of_duties", sentence="who made or submitted the package cannot publish it")
+    if any(one.voter == sender.actor for review in state.reviews for one in review.votes) or any(
+        sender.actor in one.approvers for one in state.approvals
+    ):
+        return Refusal(code="separation_of_duties", sentence="who voted on this deployment cannot publish it")
     return (
         f.DeploymentReleased(
             at=now, actor=sender.actor, role=Role.PUBLISHER, kind=HoldKind.NEEDS_PUBLISHER,
@@ -285,7 +201,7 @@ def _retry(state: RolloutState, message: m.RetryFailed, sender: m.Sender, now: d
 
 
 def _roll_back(state: RolloutState, message: m.RollBackRollout, sender: m.Sender, now: datetime) -> Verdict:
-    if not state.touched:
+    if not state.touched and state.state is not DeploymentState.DEPLOYING:
         return Refusal(code="nothing_to_roll_back", sentence="no device was touched yet: use cancel")
     before = state.rollback
     if before is None:
@@ -389,9 +305,9 @@ def _line(state: RolloutState, message: m.LineChanged, sender: m.Sender, now: da
     return (f.DeploymentReleased(**common),) if held else ()
 
 
-def _trust(state: RolloutState, message: m.TrustChange, sender: m.Sender, now: datetime) -> Verdict:
+def _trust(_: RolloutState, message: m.TrustChange, sender: m.Sender, now: datetime) -> Verdict:
     if not message.trusted_keys:
-        return Refusal(code="no_key_left", sentence="a deployment that trusts no key could never be told anything again")
+        return Refusal(code="no_key_left", sentence="a deployment that trusts no key could never be told anything")
     return (
         f.TrustChanged(
             at=now, actor=sender.actor, role=Role.SYSTEM, trusted_keys=message.trusted_keys, message_id=sender.message_id
@@ -400,8 +316,8 @@ def _trust(state: RolloutState, message: m.TrustChange, sender: m.Sender, now: d
 
 
 _RULES: dict[type, Callable[[RolloutState, Any, m.Sender, datetime], Verdict]] = {
-    m.CabVote: _vote,
-    m.RevokeApproval: _revoke,
+    m.CabVote: vote,
+    m.RevokeApproval: revoke,
     m.HoldRollout: _hold,
     m.ReleaseRollout: _release,
     m.AdoptRollout: _adopt,

@@ -105,6 +105,17 @@ class RingRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationUse:
+    """What the classifier asks beside the pack; None and nothing where nobody knows."""
+
+    users: int | None = None
+    criticality: str | None = None
+    cmdb_tier: str | None = None
+    requires_admin: bool | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """What a caller asks for. Empty texts take the policy's default."""
 
@@ -118,18 +129,7 @@ class PlanRequest:
     urgent_justification: str = ""
     kind: DeploymentKind = DeploymentKind.DEPLOY
     declared: tuple[FactorInput, ...] = ()
-    usage: ApplicationUse = field(default_factory=lambda: ApplicationUse())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationUse:
-    """What the classifier asks beside the pack; None and nothing where nobody knows."""
-
-    users: int | None = None
-    criticality: str | None = None
-    cmdb_tier: str | None = None
-    requires_admin: bool | None = None
-    tags: tuple[str, ...] = ()
+    usage: ApplicationUse = field(default_factory=ApplicationUse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

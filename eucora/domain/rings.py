@@ -50,11 +50,13 @@ def select(
 ) -> tuple[Member, ...]:
     """Choose a ring's members on one plane from the group's devices or the devices named, by device id.
 
-    ``taken`` are ids of devices in earlier rings. Raises ``CohortEmpty`` with ``field`` when nothing is left.
+    ``taken`` are ids of devices in earlier rings. A device that an inventory lists twice is one member, and where devices are
+    named no other is taken. Raises ``CohortEmpty`` with ``field`` when nothing is left.
     """
-    free = sorted((device for device in candidates if device.id not in taken), key=lambda device: device.id)
+    known = {device.id: device for device in candidates if device.id not in taken}
+    free = [known[device_id] for device_id in sorted(known)]
     if cohort.devices:
-        chosen: Sequence[Device] = free
+        chosen: Sequence[Device] = [device for device in free if device.id in cohort.devices]
         why = "named in the plan"
     elif cohort.take is None:
         chosen = free

@@ -28,6 +28,7 @@ from eucora.domain.standing import (
     rehearsal_needed,
     seen_after_rehearsal,
     thresholds_of,
+    watched,
 )
 from eucora.domain.state import PlaneRun, RingRun, RolloutState
 from eucora.domain.vocabulary import GateResult, HoldKind
@@ -107,7 +108,7 @@ def _plane(state: RolloutState, ring: RingRun, run: PlaneRun, now: datetime, *, 
             work.append(c.Publish(ring=ring.name, plane=run.plane, revision=run.revision))
         elif run.assigned_revision < run.revision:
             work.append(c.Assign(ring=ring.name, plane=run.plane, revision=run.revision))
-    if run.assigned_revision and not (run.failure is not None and run.failure.operation == "observe"):
+    if watched(run):
         mark = observation_mark(state, ring, run)
         work.append(c.Observe(ring=ring.name, plane=run.plane, mark=mark))
         wanted = rehearsal_needed(state, ring, run.plane, now) and run.rehearsal is None
@@ -139,8 +140,12 @@ def _wake(state: RolloutState, now: datetime) -> datetime | None:
     if state.rollback is None:
         order = next_order(state)
         for one in state.approvals:
-            if not one.ended and not one.automated and one.covers.last >= order:
+            if not one.ended and not one.automated and one.reach >= order:
                 times.append(one.expires_at)
-                times += [time for time in (one.conditions.not_before, one.conditions.not_after) if time is not None]
+                if one.conditions.not_before is not None:
+                    times.append(one.conditions.not_before)
+        ring = state.ring
+        if ring is not None and ring.promoted_at is None:
+            times += [limit for run in ring.planes if not watched(run) for limit in deadlines(state, ring, run)]
     later = [time for time in times if time > now]
     return min(later) if later else None

@@ -71,7 +71,8 @@ def _incidents(state: RolloutState, now: datetime) -> Facts:
             why = f"incident {one.incident_id} ({one.severity}) is open"
             return (f.DeploymentHeld(at=now, kind=HoldKind.INCIDENT, why=why, reference=one.incident_id),)
         if held and not halts:
-            why = f"incident {one.incident_id} is resolved: {one.resolution}"
+            ended = f"is resolved: {one.resolution}" if one.resolution is not None else f"is {one.severity} now"
+            why = f"incident {one.incident_id} {ended}"
             return (f.DeploymentReleased(at=now, kind=HoldKind.INCIDENT, why=why, reference=one.incident_id),)
     return NONE
 
@@ -118,6 +119,8 @@ def _approval(
     binding = state.binding
     assert binding is not None, "a review opens only after evidence and risk are known"  # noqa: S101 - invariant
     expires_at = now + timedelta(seconds=state.plan.review.approval_valid)
+    if conditions.not_after is not None:
+        expires_at = min(expires_at, conditions.not_after)
     if conditions.empty:
         return f.CabApproved(
             at=now, checkpoint=review.checkpoint, covers=review.covers, approvers=approvers, binding=binding,
@@ -156,14 +159,13 @@ def _rejected(state: RolloutState, now: datetime) -> Facts:
 
 def _approvals_end(state: RolloutState, now: datetime) -> Facts:
     """An approval whose binding changed is void, one past its time expires; a revoked one in use rolls back."""
-    if state.rollback is not None:
+    if state.rollback is not None or not state.approvals:
         return NONE
-    current = state.binding
+    current, order = state.binding, next_order(state)
     for one in state.approvals:
-        entered = any(ring.started_at is not None and ring.order in one.covers for ring in state.rings)
-        if one.ended == "revoked" and entered:
+        if one.ended == "revoked" and one.entered:
             return (_initiate(now, "approval_revoked", "the approval under which a ring was entered was revoked"),)
-        if one.ended or one.automated or current is None or one.covers.last < next_order(state):
+        if one.ended or one.automated or current is None or one.reach < order:
             continue
         difference = one.binding.difference(current)
         if difference:
@@ -187,11 +189,10 @@ def _automated(state: RolloutState, now: datetime) -> Facts:
 
 
 def _start(state: RolloutState, now: datetime) -> Facts:
-    """The rollout starts once evidence and risk are known and the first ring may be entered."""
-    waiting = state.state in (DeploymentState.PENDING, DeploymentState.APPROVED) and not state.rings
-    if not waiting or state.risk is None or not approval_standing(state, 0, now).permits:
+    """The rollout starts once evidence and risk are known, nothing holds it, and the first ring may be entered."""
+    if state.rings or state.state is DeploymentState.DEPLOYING or state.risk is None or not forward_allowed(state):
         return NONE
-    return (f.DeploymentStarted(at=now),)
+    return (f.DeploymentStarted(at=now),) if approval_standing(state, 0, now).permits else NONE
 
 
 def _review_opens(state: RolloutState, now: datetime) -> Facts:
@@ -224,27 +225,29 @@ def sealed_for(state: RolloutState, checkpoint: int) -> bool:
 def review_due(state: RolloutState, now: datetime) -> tuple[int, Covers] | None:
     """Return checkpoint and coverage of the review that stands between the rollout and its next ring, or None.
 
-    The planned checkpoint is used once; where its approval does not reach (``max_ring``), the ring itself becomes one.
+    The planned checkpoint is used once; where its approval does not reach (``max_ring``), the ring itself becomes one. Asked when
+    nothing is due: then the running ring's gate, as it was last recorded, is its gate now.
     """
+    if state.rollback is not None or state.risk is None or not state.checkpoints:
+        return None
     order = next_order(state)
-    if state.rollback is not None or state.risk is None or order > state.plan.last:
+    planned = checkpoint_of(state, order)
+    if planned is None or order > state.plan.last:
         return None
     running = _running(state)
-    if running is not None and not (running.gate is not None and measured_now(state, running, now)):
+    if running is not None and not _decided(running, now):
         return None
     following = approval_standing(state, order, now)
-    planned = checkpoint_of(state, order)
-    if following.permits or following.waits_until is not None or planned is None:
+    if following.permits or following.waits_until is not None:
         return None
     before = state.review(planned.before)
     checkpoint = order if before is not None and before.status == "approved" else planned.before
     return checkpoint, Covers(first=order, last=planned.until)
 
 
-def measured_now(state: RolloutState, ring: RingRun, now: datetime) -> bool:
-    """Tell whether all but approval has passed at ``now``, the soak included."""
-    evaluation = evaluate(state, ring, now)
-    return measured(evaluation) and soak_over(ring, now)
+def _decided(ring: RingRun, now: datetime) -> bool:
+    """Tell whether all but approval has passed, the soak included."""
+    return ring.gate is not None and measured(ring.gate) and soak_over(ring, now)
 
 
 def _ring_starts(state: RolloutState, now: datetime) -> Facts:
@@ -256,29 +259,24 @@ def _ring_starts(state: RolloutState, now: datetime) -> Facts:
 
 
 def _planes_refused(state: RolloutState, now: datetime) -> Facts:
-    """When no plane of the ring takes the release: FAILED before any effect on a device, rollback after one."""
-    if state.rollback is not None or state.state is DeploymentState.PENDING:
-        return NONE
+    """When no plane of the ring takes the release: FAILED before any effect on a device, rollback after one.
+
+    An approved deployment that has yet to start is told when it does: before that there is no edge to FAILED (``domain.md`` §1).
+    """
     ring = state.ring
-    refused = ring is not None and all(run.failure for run in ring.planes)
-    failure = ring.planes[0].failure if refused and ring is not None else state.freeze_failure
+    if state.rollback is not None or (ring is None and state.freeze_failure is None):
+        return NONE
+    refused = None if ring is None or any(run.failure is None for run in ring.planes) else ring.planes[0].failure
+    failure = refused or state.freeze_failure
     if failure is None:
         return NONE
-    if not any(run.assigned_revision for other in state.rings for run in other.planes):
-        return (f.DeploymentFailed(at=now, code=failure.code, sentence=failure.sentence),)
-    if not refused:
+    if any(run.assigned_revision for other in state.rings for run in other.planes):
+        if refused is None:
+            return NONE
+        return (_initiate(now, "connector_error", f"every plane has refused for good: {failure.sentence}"),)
+    if state.state in (DeploymentState.PENDING, DeploymentState.APPROVED):
         return NONE
-    return (_initiate(now, "connector_error", f"no plane takes the release any more: {failure.sentence}"),)
-
-
-def _soak(state: RolloutState, now: datetime) -> Facts:
-    """Soak starts when the success check first passes; falling below ends it, see ``GATE_EVALUATED`` in ``evolve``."""
-    ring = _running(state)
-    if ring is None or ring.soak_since is not None:
-        return NONE
-    if evaluate(state, ring, now).check("success_rate").result is not GateResult.PASS:
-        return NONE
-    return (f.SoakStarted(at=now, ring=ring.name, until=now + timedelta(seconds=soak_seconds(state, ring))),)
+    return (f.DeploymentFailed(at=now, code=failure.code, sentence=failure.sentence),)
 
 
 def _running(state: RolloutState) -> RingRun | None:
@@ -289,14 +287,19 @@ def _running(state: RolloutState) -> RingRun | None:
 
 
 def _gate(state: RolloutState, now: datetime) -> Facts:
-    """A gate's evaluation is a fact whenever its standing changes."""
+    """A gate's evaluation is a fact whenever its standing changes; before anything is known only a breach is one.
+
+    Soak starts when the success check first passes; falling below ends it, see ``GATE_EVALUATED`` in ``evolve``.
+    """
     ring = _running(state)
     if ring is None:
         return NONE
     found = evaluate(state, ring, now)
+    if ring.soak_since is None and found.check("success_rate").result is GateResult.PASS:
+        return (f.SoakStarted(at=now, ring=ring.name, until=now + timedelta(seconds=soak_seconds(state, ring))),)
     if ring.gate is not None and ring.gate.outline == found.outline:
         return NONE
-    if ring.gate is None and all(run.figures is None for run in ring.planes):
+    if ring.gate is None and found.result is GateResult.WAIT and all(run.figures is None for run in ring.planes):
         return NONE
     return (
         f.GateEvaluated(at=now, ring=ring.name, result=found.result, checks=found.checks, until=found.until),
@@ -312,8 +315,7 @@ def _after_gate(state: RolloutState, now: datetime) -> Facts:
         broken = "; ".join(check.sentence for check in ring.gate.checks if check.result is GateResult.BREACH)
         return (_initiate(now, "gate_breach", f"{ring.name}: {broken}"),)
     last = ring.order == state.plan.last
-    decided = ring.gate.result is GateResult.PASS or (measured(ring.gate) and soak_over(ring, now))
-    if ring.order == 0 and decided and not last and needs_publisher(state):
+    if ring.order == 0 and not last and needs_publisher(state) and _decided(ring, now):
         if has_hold(state, HoldKind.NEEDS_PUBLISHER):
             return NONE
         why = f"created by {state.plan.requester}, who is no publisher: a publisher must adopt it"
@@ -337,7 +339,6 @@ RULES: tuple[Callable[[RolloutState, datetime], Facts], ...] = (
     _start,
     _planes_refused,
     _ring_starts,
-    _soak,
     _gate,
     _after_gate,
     _review_opens,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from eucora.domain import gates
 from eucora.domain.approval import Approval, Conditions, in_force, strictest, why_not_in_force
-from eucora.domain.gates import Check, Evaluation, Thresholds
+from eucora.domain.gates import Check, Evaluation, Figures, Thresholds
 from eucora.domain.plan import HOUR, Checkpoint
 from eucora.domain.state import PlaneRun, RingRun, RolloutState
 from eucora.domain.vocabulary import (
@@ -18,6 +18,7 @@ from eucora.domain.vocabulary import (
     IncidentResolution,
     IncidentSeverity,
     Role,
+    SiteClass,
 )
 
 
@@ -118,8 +119,12 @@ def thresholds_of(state: RolloutState, ring: RingRun, run: PlaneRun) -> Threshol
     return _thresholds(rates(state, ring), (run,))
 
 
+def _sizes(run: PlaneRun) -> tuple[tuple[SiteClass, int], ...]:
+    return tuple((site.site_class, site.devices) for site in run.membership.sites)
+
+
 def _thresholds(limits: Rates, runs: Iterable[PlaneRun]) -> Thresholds:
-    sizes = tuple((site.site_class, site.devices) for run in runs for site in run.membership.sites)
+    sizes = tuple(size for run in runs for size in _sizes(run))
     return gates.thresholds(sizes, success_rate=limits.required, breach_rate=limits.breach)
 
 
@@ -222,16 +227,27 @@ def deadlines(state: RolloutState, ring: RingRun, run: PlaneRun) -> tuple[dateti
     )
 
 
+def watched(run: PlaneRun) -> bool:
+    """Tell whether the plane can be observed: devices are assigned, and the plane has not refused to be read for good."""
+    return run.assigned_revision > 0 and (run.failure is None or run.failure.operation != "observe")
+
+
+def figures_of(state: RolloutState, ring: RingRun, run: PlaneRun, now: datetime) -> Figures | None:
+    """Return what is known of the plane's devices at ``now``: as observed, or aged where nobody can look."""
+    if watched(run) or ring.started_at is None:
+        return run.figures
+    windows, started_at = state.plan.rings[ring.order].gate.compliance, ring.started_at
+    expired = [name for name in SiteClass if now >= started_at + timedelta(seconds=windows.seconds(name))]
+    return gates.unwatched(run.figures, _sizes(run), expired)
+
+
 def evaluate(state: RolloutState, ring: RingRun, now: datetime) -> Evaluation:
     """Evaluate a running ring's gate at ``now``: five checks, and the soak as the time to wait for."""
     gate = state.plan.rings[ring.order].gate
-    rate = success_rate(state, ring)
-    below = conditions_on(state, ring.order).rollback_below or 0.0
-    planes = [(run.plane, thresholds_of(state, ring, run), run.figures) for run in ring.planes]
-    sizes = ((site.site_class, site.devices) for run in ring.planes for site in run.membership.sites)
-    whole = gates.thresholds(sizes, success_rate=rate, breach_rate=max(rate, below))
+    limits = rates(state, ring)
+    planes = [(run.plane, _thresholds(limits, (run,)), figures_of(state, ring, run, now)) for run in ring.planes]
     checks = (
-        gates.success_check(planes, whole, success_rate=rate),
+        gates.success_check(planes, _thresholds(limits, ring.planes), success_rate=limits.required),
         gates.time_check(planes, gate),
         incidents_check(state, gate.incidents),
         approval_check(state, ring, now),

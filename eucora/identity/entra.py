@@ -175,9 +175,7 @@ def _scope(granted: list[Any]) -> Scope:
         return Scope()
     parts = scopes[0].split("/")
     if len(scopes) > 1 or len(parts) > 3:
-        raise TokenInvalid(
-            "The bearer token carries more than one scope, or one that is not scope:BUSINESS_UNIT/ACQUISITION_BOUNDARY/SITE.",
-            code="token_scope_ambiguous",
-        )
+        sentence = "The bearer token carries several scopes, or one that is not scope:BUSINESS_UNIT/BOUNDARY/SITE."
+        raise TokenInvalid(sentence, code="token_scope_ambiguous")
     business_unit, acquisition_boundary, site = (*parts, "", "")[:3]
     return Scope(business_unit=business_unit, acquisition_boundary=acquisition_boundary, site=site)

@@ -193,7 +193,7 @@ async def list_deployments(
 async def count_deployments(session: AsyncSession, wanted: DeploymentFilter) -> dict[str, int]:
     """How many there are in each state that occurs."""
     query = select(_deployment.c.state, func.count()).where(_matches(wanted)).group_by(_deployment.c.state)
-    return dict((await session.execute(query)).tuples())
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def get_deployment(session: AsyncSession, deployment_id: str, *, scope: Scope | None) -> DeploymentView:

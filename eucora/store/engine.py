@@ -84,7 +84,7 @@ class Database:
         try:
             async with self._sessions() as session, session.begin():
                 yield session
-        except (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.DataError) as error:
+        except _EXPECTED as error:
             with_error = error
         else:
             return
@@ -107,7 +107,7 @@ class Database:
                     if not driver.closed:
                         await driver.rollback()
                     raise
-        except (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.DataError) as error:
+        except _EXPECTED as error:
             with_error = error
         else:
             return
@@ -124,7 +124,7 @@ class Database:
 
     async def _raise(self, error: BaseException) -> None:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(cause, psycopg.DataError):
+        if isinstance(cause, psycopg.DataError | UnicodeEncodeError):
             sentence = (
                 "The request holds a value that cannot be stored, such as a NUL character or a number out of range."
             )
@@ -143,6 +143,9 @@ class Database:
             retry_after=RETRY_AFTER,
         ) from error
 
+
+_EXPECTED = (DBAPIError, PoolTimeout, psycopg.OperationalError, psycopg.DataError, UnicodeEncodeError)
+"""What the block may raise that is about the connection or about a value; half a surrogate pair has no UTF-8."""
 
 _SERVER_GONE = (None, "57P01", "57P02", "57P03", "08000", "08003", "08006")
 """No SQLSTATE at all (the connection broke), the server's shutdown codes, connection exceptions (appendix A of its

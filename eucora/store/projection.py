@@ -214,7 +214,7 @@ def _ring_status(run: RingRun | None) -> str:
         return "rolled_back"
     if run.promoted_at is not None:
         return "promoted"
-    if run.soak_since is not None and not run.soak_skipped:
+    if run.soak_since is not None and run.soak_until != run.soak_since and not run.soak_skipped:
         return "soaking"
     return "frozen" if run.started_at is None else "running"
 

@@ -223,13 +223,14 @@ class RolledBack(Frozen):
 
 
 class Reinstall(Frozen):
-    """Give one device the release again after a rehearsal, and wait until it stands."""
+    """Give one device the release again after a rehearsal, by an assignment of its own, and wait until it stands."""
 
     deployment_id: str
     ring: str
     plane: str
     revision: int
-    assignment_id: str
+    pack_digest: str
+    object_id: str
     device_id: str
     max_attempts: int
     poll_interval: float = 60.0

@@ -71,4 +71,4 @@ def test_a_profile_is_planted_for_one_version(fleet: str) -> None:
     control.close()
     (profile,) = httpx.get(f"{fleet}/control/profiles", trust_env=False).json()["profiles"]
     assert (profile["application"], profile["version"]) == ("Wordcard", "7.1.0")
-    assert profile["groups"]["canary"]["success_rate"] == 0.4
+    assert profile["profile"]["groups"]["canary"]["success_rate"] == 0.4

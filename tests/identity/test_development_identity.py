@@ -107,7 +107,7 @@ def test_a_token_that_we_did_not_sign_does_not_hold(identity: DevelopmentIdentit
     token = {
         "garbage": "not.a.token",
         "other secret": jwt.encode(claims, "x" * 40, algorithm="HS256"),
-        "no signature": jwt.encode(claims, None, algorithm="none"),
+        "no signature": jwt.encode(claims, "", algorithm="none"),
     }[kind]
     with pytest.raises(TokenInvalid):
         asyncio.run(identity.authenticate(token))

@@ -296,6 +296,19 @@ async def test_an_assignment_that_is_removed_installs_no_more(fleet: FleetServer
     assert "installed" not in (await naive.states(assignment)).values()
 
 
+async def test_a_rollback_ends_what_is_still_installing(fleet: FleetServer, naive: Vendor) -> None:
+    await fleet.put("profiles/viewer", {"latency": [100, 100]})
+    devices = await naive.members()
+    app = await naive.app()
+    assignment = await naive.assign(app, devices)
+    fleet.now += 10
+    await naive.uninstall(app, devices[:3])
+    fleet.now += 3_600
+    states = await naive.states(assignment)
+    assert {states[device] for device in devices[:3]} <= {"not_reported", "installing"}
+    assert {states[device] for device in devices[3:]} == {"installed"}
+
+
 async def test_faults_strike_as_often_as_they_are_told(fleet: FleetServer, naive: Vendor) -> None:
     await fleet.fault(kind="status", status=429, retry_after="3", plane=NAIVE, action="members", count=2)
     answers = [await naive.send("GET", "/groups/lab/members") for _ in range(3)]

@@ -57,7 +57,9 @@ def write_inventory(
     variables = {"ansible_connection": "local", "site": site, "site_class": site_class.value}
     text = yaml.safe_dump({"all": {"vars": variables, "children": children}}, sort_keys=False)
     path = root / INVENTORY_NAME
-    path.write_text("# Written by eucora.connectors.ansible.hosts: every host is a folder.\n" + text, encoding="utf-8")
+    text = f"# Written by eucora.connectors.ansible.hosts: every host is a folder.\n{text}"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:  # an unchanged inventory is not read again
+        path.write_text(text, encoding="utf-8")
     return path
 
 

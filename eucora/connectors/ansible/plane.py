@@ -50,12 +50,18 @@ REMAINING_SHOWN = 20
 class AnsiblePlane:
     """A :class:`eucora.ports.plane.Plane`. ``clock`` gives the time of what is recorded (UTC)."""
 
-    def __init__(self, settings: AnsibleSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        settings: AnsibleSettings,
+        *,
+        inventory: InventoryReader | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.name = settings.plane
         self._settings = settings
         self._clock = clock
         self._store = Store(settings.state)
-        self._inventory = InventoryReader(settings)
+        self._inventory = inventory or InventoryReader(settings)
         self._supervisor = Supervisor(settings, self._store)
         self._prepared = False
 

@@ -83,6 +83,8 @@ class Supervisor:
             for process in own.values():
                 process.returncode = 0  # not ours to wait for any more
             return
+        for process in own.values():
+            process.terminate()  # all at once; what follows waits for each
         for job_id, process in own.items():
             end_marked(marker(self._settings.state, job_id))
             _end(process)

@@ -72,7 +72,7 @@ class World:
         """The states once no job has anything left to do."""
         async with asyncio.timeout(40):
             while await self.plane.resume():  # noqa: ASYNC110 - processes of their own work on a file
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
         return {status.device_id: status for status in (await self.plane.status(assignment_id)).statuses}
 
     async def entry(self, effect: EffectKey) -> LedgerEntry:

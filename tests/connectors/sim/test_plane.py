@@ -70,6 +70,13 @@ async def test_an_effect_key_stands_for_one_target(plane: Plane) -> None:
     assert caught.value.code == "key_reused"
 
 
+async def test_an_empty_target_does_not_even_reach_the_fleet(plane: Plane, fleet: FleetServer) -> None:
+    object_id = await published(plane)
+    with pytest.raises(PlaneInvalid):
+        await plane.assign(key(plane.name, Operation.ASSIGN), object_id, PACKAGE, ())
+    assert await fleet.ledger(operation="assign") == []
+
+
 async def test_a_release_with_another_artifact_is_a_conflict(plane: Plane) -> None:
     await published(plane)
     other = example_package(b"other bytes")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from eucora.connectors.ansible import build
 from eucora.connectors.ansible.hosts import write_inventory
+from eucora.connectors.ansible.inventory import InventoryReader
+from eucora.connectors.ansible.plane import AnsiblePlane
+from eucora.connectors.ansible.settings import AnsibleSettings
 from eucora.ports.plane import EffectKey
 from tests.contracts.plane_harness import Ability, PlaneHarness, Start, example_package
 
@@ -33,10 +37,13 @@ class AnsibleHarness(PlaneHarness):
     }
 
     def __init__(self, folder: Path) -> None:
-        self._hosts = folder / "world"
+        # One inventory for all tests, because Ansible takes half a second to read it; the hosts are new in each.
+        self._hosts = folder.parent / "ansible-world"
+        shutil.rmtree(self._hosts / "hosts", ignore_errors=True)
         self._inventory = write_inventory(self._hosts, {"canary": 6, "pilot": 1})
         (folder / "install").write_text(INSTALL, encoding="utf-8")
-        self._environment = {"EUCORA_ANSIBLE_INVENTORY": str(self._inventory), "EUCORA_ANSIBLE_STATE": str(folder)}
+        environment = {"EUCORA_ANSIBLE_INVENTORY": str(self._inventory), "EUCORA_ANSIBLE_STATE": str(folder)}
+        self._settings = AnsibleSettings.for_plane("ansible", environment)
         self.members = tuple(f"canary-{number:02d}" for number in range(1, 7))
         self.package = replace(
             example_package(),
@@ -44,16 +51,19 @@ class AnsibleHarness(PlaneHarness):
             uninstall_command="rm {root}/viewer",
             detection={"command": "{root}/viewer --version"},
         )
-        self.plane = self._ansible = build("ansible", self._environment)
+        self.plane = self._ansible = self._adapter()
+
+    def _adapter(self) -> AnsiblePlane:
+        return AnsiblePlane(self._settings, inventory=_reader(self._hosts, self._inventory))
 
     async def restart(self) -> None:
         await self.plane.aclose()
-        self.plane = self._ansible = build("ansible", self._environment)
+        self.plane = self._ansible = self._adapter()
 
     async def settle(self) -> None:
         async with asyncio.timeout(50):
             while await self._ansible.resume():  # noqa: ASYNC110 - processes of their own work on a file
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def effects(self, key: EffectKey) -> int:
         return sum(entry.applied for entry in await self._ansible.ledger() if entry.key == str(key))
@@ -77,6 +87,11 @@ class AnsibleHarness(PlaneHarness):
                 "ansible_ssh_executable": str(unreachable),
             }
         self._inventory.write_text(yaml.safe_dump(inventory), encoding="utf-8")
+
+
+@cache
+def _reader(state: Path, inventory: Path) -> InventoryReader:
+    return InventoryReader(AnsibleSettings(plane="ansible", inventory=inventory, state=state, inventory_max_age=3_600))
 
 
 @asynccontextmanager

@@ -96,13 +96,12 @@ class SimHarness(PlaneHarness):
 
     async def plant_foreign_object(self) -> None:
         root = f"{self.fleet.url}/planes/sim-windows"
-        await self.fleet.control.put(
-            f"{root}/content/{'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'}"
-        )
+        sha256 = self.package.artifact_sha256
+        (await self.fleet.control.put(f"{root}/content/{sha256}", content=self.content)).raise_for_status()
         body = {
             "name": self.package.application,
             "version": self.package.version,
-            "content_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "content_sha256": sha256,
             "marker": "made by hand",
         }
         (await self.fleet.control.post(f"{root}/apps", json=body)).raise_for_status()

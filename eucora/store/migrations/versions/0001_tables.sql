@@ -103,6 +103,7 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (caller, key),
     UNIQUE (correlation_id)
 );
+CREATE INDEX ix_idempotency_key_resource_id ON idempotency_key (resource_id);
 
 CREATE TABLE line_stop (
     id VARCHAR NOT NULL,
