@@ -15,6 +15,7 @@ from temporalio.client import Client
 from api import errors
 from api.context import CORRELATION_ID
 from api.deps import Allows, anonymous
+from api.documentation import describe
 from api.middleware import BodyLimit, RequestContext
 from api.routes import audit, auth, cab, connectors, deployments, events, evidence, health, policy, schema
 from api.services import open_services
@@ -92,6 +93,7 @@ def create_app(
     guard = Depends(anonymous) if provider.development else Depends(Allows(Permission.SCHEMA_READ))
     app.include_router(schema.router, prefix="/api", dependencies=[guard])
     errors.install(app)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     # The last one added sees a request first.
     app.add_middleware(
         BodyLimit,

@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-__all__ = ["documentation_page"]
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from models.wire.problems import PROBLEM_MEDIA_TYPE
+
+__all__ = ["describe", "documentation_page"]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _STYLE = """
@@ -22,6 +27,18 @@ summary{cursor:pointer;padding:.4rem 0}h2{margin-top:2rem;border-bottom:1px soli
 td,th{border:1px solid #ddd;padding:.25rem .5rem;text-align:left;vertical-align:top}
 @media(prefers-color-scheme:dark){body{color:#eee;background:#151515}pre{background:#222}td,th,h2{border-color:#444}}
 """
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of ``app``; errors are described with the media type that they have."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        for _, _, operation in _operations(schema):
+            for status, response in operation["responses"].items():
+                if status[0] in "45" and "application/json" in response.get("content", {}):
+                    response["content"] = {PROBLEM_MEDIA_TYPE: response["content"]["application/json"]}
+        app.openapi_schema = schema
+    return app.openapi_schema
 
 
 def documentation_page(schema: dict[str, Any]) -> str:

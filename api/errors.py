@@ -29,7 +29,7 @@ from eucora.domain.errors import (
 )
 from models.wire.problems import PROBLEM_MEDIA_TYPE, FieldProblem, Problem
 
-__all__ = ["ChangeInProgress", "install", "problem_response", "status_of"]
+__all__ = ["ChangeInProgress", "bug_response", "install", "problem_response", "status_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -100,11 +100,10 @@ def problem_response(
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem."""
+    """Answer every error that ``app`` raises on purpose with a problem; bugs are caught by the middleware."""
     app.add_exception_handler(EucoraError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_domain_error(request: Request, error: Exception) -> Response:
@@ -157,9 +156,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
-    correlation_id = correlation_id_of(request.scope)
-    log.error("request.failed", code="internal_error", exc_info=error)
+def bug_response(correlation_id: str) -> Response:
+    """What a caller is told of a bug of ours: nothing but where to find it."""
     return problem_response(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         code="internal_error",

@@ -17,13 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import CORRELATION_ID, correlation_id_of, set_correlation_id
-from api.errors import problem_response
+from api.errors import bug_response, problem_response
 from eucora.observability import Metrics, context
 
 __all__ = ["BodyLimit", "RequestContext"]
 
 log = structlog.get_logger(__name__)
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 IDENTITY_HEADER = "X-Eucora-Identity"
 
 
@@ -50,7 +51,7 @@ class RequestContext:
             scope = {**scope, "path": path.rstrip("/") or "/"}
         set_correlation_id(scope, correlation_id or str(uuid.uuid4()), given=given is not None)
         started = time.perf_counter()
-        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+        status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -76,13 +77,18 @@ class RequestContext:
                     await refusal(scope, receive, answer)
                 else:
                     await self.app(scope, receive, answer)
+            except Exception as error:
+                log.exception("request.failed", code="internal_error", exc_info=error)
+                if status:  # half an answer is on its way: the connection must break, or it would pass for a whole one
+                    raise
+                await bug_response(correlation_id_of(scope))(scope, receive, answer)
             finally:
                 self._finished(scope, status, timedelta(seconds=time.perf_counter() - started))
 
     def _finished(self, scope: Mapping[str, Any], status: int, duration: timedelta) -> None:
         route = _route(scope)
         # The method is the caller's text; a label must come from a closed set.
-        method = scope["method"] if route != "unmatched" else "ANY"
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
         self.metrics.http_request(method=method, route=route, status=status, duration=duration)
         log.info(
             "request.answered",

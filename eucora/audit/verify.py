@@ -16,10 +16,8 @@ from typing import Any
 from eucora.audit.documents import Documents
 from eucora.audit.lines import FORMAT, parse_line, split_event
 from eucora.audit.report import Problem, VerifyReport
-from eucora.domain.approval import tier
 from eucora.domain.audit import first_unfounded
 from eucora.domain.facts import DeploymentCreated, EvidenceResealed, EvidenceSealed, Fact, RiskAssessed
-from eucora.domain.plan import RolloutPlan
 from eucora.evidence.canonical import canonical_json, sha256_hex
 from eucora.store.chain import GENESIS, MEMBERS, deployment_stream, fact_of
 
@@ -180,9 +178,6 @@ class _Verification:
         if not isinstance(first, DeploymentCreated):
             raise TypeError("a founded stream begins with DEPLOYMENT_CREATED")
         for sequence, fact in enumerate(facts, 1):
-            if isinstance(fact, RiskAssessed) and fact.tier is not _tier(first.plan, fact.score):
-                why = f"a score of {fact.score} is of another tier than {fact.tier}"
-                return Problem(stream=stream, sequence=sequence, type=fact.type, why=why)
             if isinstance(fact, RiskAssessed | EvidenceSealed | EvidenceResealed):
                 self.documents.cite(stream, sequence, fact, submitter=first.plan.requester)
         return None
@@ -199,16 +194,6 @@ class _Verification:
                 f"the record holds {footer['streams']} streams and {footer['events']} events, not {counted}"
             )
         return self.documents.missing()
-
-
-def _tier(plan: RolloutPlan, score: int) -> object:
-    return tier(
-        score,
-        plan.blast_radius_class,
-        always_cab=plan.always_cab,
-        automated_up_to=plan.automated_up_to,
-        cab_up_to=plan.cab_up_to,
-    )
 
 
 def _of_file(why: str) -> Problem:

@@ -35,12 +35,18 @@ PATIENCE = 20.0
 """Seconds for which a command goes on asking an API that says 503."""
 
 
+def _console() -> Console:
+    """Standard output; where it is no terminal and nothing says how wide, wide enough for every table."""
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=PIPED_WIDTH if plain else None)
+
+
 @dataclass(slots=True)
 class Output:
     """How a command answers: text for people on a terminal, or one JSON value on standard output."""
 
     as_json: bool
-    console: Console = field(default_factory=lambda: _console())
+    console: Console = field(default_factory=_console)
     current: ClassVar[Output | None] = None
 
     def __post_init__(self) -> None:
@@ -60,13 +66,7 @@ class Output:
     def say(self, sentence: str) -> None:
         """A remark for people; nothing in JSON."""
         if not self.as_json:
-            self.console.print(sentence, markup=False)
-
-
-def _console() -> Console:
-    """Standard output; where it is no terminal and nothing says how wide, wide enough for every table."""
-    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=PIPED_WIDTH if plain else None)
+            self.console.print(sentence, markup=False, soft_wrap=True)
 
 
 def state_folder() -> Path:

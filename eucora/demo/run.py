@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.text import Text
 from eucora.cli.audit import summary, verify_all
 from eucora.cli.context import Output
 from eucora.cli.errors import CliError
-from eucora.cli.local import ansible_state, hosts_root, local_environment, packaging_key
+from eucora.cli.local import ANSIBLE_PLANE, ansible_state, hosts_root, local_environment, packaging_key
 from eucora.cli.manifest import LoadedManifest, ManifestInvalid
 from eucora.connectors.ansible.ledger import end_jobs
 from eucora.demo import people
@@ -67,11 +68,17 @@ def run_demo(*, root: Path, examples: Path, output: Output, keep: bool = False) 
                 if keep:
                     _keep(stack, output)
             finally:
-                end_jobs(ansible_state(stack.folder) / "ansible")
+                end_jobs(ansible_state(stack.folder) / ANSIBLE_PLANE)
     except KeyboardInterrupt:
         return _end(output, "DEMO FAILED interrupted", INTERRUPTED)
     except (StackError, PreparationFailed, CliError, ManifestInvalid, httpx.HTTPError) as error:
         return _end(output, f"DEMO FAILED {' '.join(str(error).split())}", FAILED)
+    except SystemExit:  # a signal asked the stack to end
+        _end(output, "DEMO FAILED terminated", FAILED)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever happens, the last line is the verdict
+        traceback.print_exc()
+        return _end(output, f"DEMO FAILED by a bug: {error!r}", FAILED)
     return status
 
 

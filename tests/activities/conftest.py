@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -103,9 +105,7 @@ class Site:
                 tenant=self.plan.scope.tenant,
             )
         first = created(self.plan)
-        await self.records.append(
-            FactBatch(deployment_id=self.plan.deployment_id, first_sequence=1, facts=(first,))
-        )
+        await self.records.append(FactBatch(deployment_id=self.plan.deployment_id, first_sequence=1, facts=(first,)))
         return first
 
     async def run(self, function: Callable[[P], Awaitable[R]], request: P) -> R:
@@ -194,6 +194,13 @@ class Assigned:
     object_id: str
     assignment_id: str
     at: datetime
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[EventDict]]:
+    """What was logged, as events; nothing is rendered."""
+    with capture_logs() as events:
+        yield events
 
 
 @pytest.fixture

@@ -145,7 +145,10 @@ class TestFreeze:
 
     async def test_an_empty_or_unknown_cohort_is_refused_and_names_the_ring(self, site: Site) -> None:
         everyone = await site.freeze()
-        for cohort, code in ((Cohort(group="no such group"), "cohort_unresolvable"), (Cohort(group="lab"), "cohort_empty")):
+        for cohort, code in (
+            (Cohort(group="no such group"), "cohort_unresolvable"),
+            (Cohort(group="lab"), "cohort_empty"),
+        ):
             request = freeze(site, cohort, earlier=(everyone,))
             failure = await site.failure(site.planes.freeze_membership, request)
             assert (failure.type, failure.non_retryable) == (code, True)

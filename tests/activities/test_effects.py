@@ -124,9 +124,7 @@ class TestAssign:
         site.now += LATENCY
         await site.plane.status(on.assignment_id)
         site.world.failing = set()
-        request = site.effect(
-            on.membership, revision=2, object_id=on.object_id, assignment_id=on.assignment_id
-        )
+        request = site.effect(on.membership, revision=2, object_id=on.object_id, assignment_id=on.assignment_id)
         done = await site.run(site.planes.assign, request)
         assert done.assignment_id == on.assignment_id
         page = await site.plane.status(on.assignment_id)

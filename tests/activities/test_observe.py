@@ -21,7 +21,9 @@ LIMITS = gates.thresholds([(SiteClass.ONLINE, 6)], success_rate=95.0, breach_rat
 POLL = 900.0
 
 
-def look(site: Site, on: Assigned, *, standing: Standing | None = WAITS, until: datetime | None = None) -> a.ObservePlane:
+def look(
+    site: Site, on: Assigned, *, standing: Standing | None = WAITS, until: datetime | None = None
+) -> a.ObservePlane:
     return a.ObservePlane(
         deployment_id=site.plan.deployment_id,
         ring="LAB",
@@ -130,13 +132,10 @@ class TestProgress:
     ) -> None:
         site.world.silent = {"fake-000"}
         on = await site.assigned()
-        reader.execute(
-            "INSERT INTO ring_run (deployment_id, ring_order, ring, state) VALUES (%s, 0, 'LAB', 'DEPLOYING')",
-            [site.plan.deployment_id],
-        ) if False else None
-        await self.started(site, on)
-        site.now += LATENCY
-        await site.failure(site.planes.observe, look(site, on))
-        row = reader.execute("SELECT * FROM plane_run WHERE deployment_id = %s", [site.plan.deployment_id]).fetchone()
-        assert row is not None
-        assert (row["succeeded"], row["failed"], row["observed_at"]) == (5, 0, site.now)
+        for pause, succeeded in ((timedelta(seconds=1), 0), (LATENCY, 5)):
+            site.now += pause
+            await site.failure(site.planes.observe, look(site, on))
+            query = "SELECT * FROM plane_run WHERE deployment_id = %s AND ring = 'LAB'"
+            row = reader.execute(query, [site.plan.deployment_id]).fetchone()
+            assert row is not None
+            assert (row["succeeded"], row["failed"], row["observed_at"]) == (succeeded, 0, site.now)

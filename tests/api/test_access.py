@@ -175,7 +175,9 @@ class Entra:
         pass
 
 
-async def elsewhere(settings: Settings, identity: Entra, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+async def elsewhere(
+    settings: Settings, identity: Entra, path: str, method: str = "GET", **options: Any
+) -> httpx.Response:
     """Ask the API as it is in production."""
     production = settings.model_copy(update={"environment": Environment.PRODUCTION})
     app = create_app(production, identity=identity, client=await unreachable_engine())

@@ -83,9 +83,7 @@ async def test_a_refused_draft_can_be_mended_under_the_same_key(service: Service
 
 async def test_the_authors_attestations_are_part_of_the_pack(service: Service) -> None:
     answer = await service.as_("packager-pia").draft(attestations={"exploitability": "no_listeners_no_scripting"})
-    assert answer.json()["pack"]["attestations"] == [
-        {"factor": "exploitability", "row": "no_listeners_no_scripting"}
-    ]
+    assert answer.json()["pack"]["attestations"] == [{"factor": "exploitability", "row": "no_listeners_no_scripting"}]
 
 
 async def test_what_blocks_a_deployment_is_said_when_the_pack_is_sealed(service: Service) -> None:

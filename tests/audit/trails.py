@@ -13,6 +13,7 @@ from eucora.domain import commands as c
 from eucora.domain import facts as f
 from eucora.domain import messages as m
 from eucora.domain.approval import Conditions, tier
+from eucora.domain.plan import RolloutPlan
 from eucora.domain.risk import Basis, FactorInput, assess
 from eucora.domain.vocabulary import CabDecision, Role
 from eucora.evidence.canonical import digest
@@ -74,17 +75,7 @@ class Trail(World):
         return True
 
     def _pack(self, version: int) -> PackDocument:
-        sections: dict[str, Any] = {name: {"of": self.plan.deployment_id} for name in RELEASE_SECTIONS}
-        document = {**sections, "test_evidence": {"versions": version}}
-        pack = PackDocument(
-            pack_id=f"pack-{self.plan.deployment_id}",
-            version=version,
-            pack_digest=digest(document),
-            release_digest=digest(sections),
-            author=self.plan.author,
-            scope=self.plan.scope,
-            document=document,
-        )
+        pack = pack_of(self.plan, version)
         self.packs.append(pack)
         return pack
 
@@ -117,16 +108,37 @@ class Trail(World):
         )
 
 
+def pack_of(plan: RolloutPlan, version: int) -> PackDocument:
+    """A version of the pack of a plan."""
+    sections: dict[str, Any] = {name: {"of": plan.deployment_id} for name in RELEASE_SECTIONS}
+    document = {**sections, "test_evidence": {"versions": version}}
+    return PackDocument(
+        pack_id=f"pack-{plan.deployment_id}",
+        version=version,
+        pack_digest=digest(document),
+        release_digest=digest(sections),
+        author=plan.author,
+        scope=plan.scope,
+        document=document,
+    )
+
+
+def sealed_plan(number: int, **options: Any) -> RolloutPlan:
+    """A plan that names the pack it was submitted with."""
+    plan = plan_of(number, **options)
+    return replace(plan, pack_digest=pack_of(plan, 1).pack_digest)
+
+
 def simple(number: int = 1) -> Trail:
     """Automated, two rings, to its end."""
-    trail = Trail(plan=plan_of(number))
+    trail = Trail(plan=sealed_plan(number))
     trail.run()
     return trail
 
 
 def reviewed(number: int = 1) -> Trail:
     """Both reviews, a condition, refused votes, a hold; two planes, five rings."""
-    plan = replace(plan_of(number, planes=("sim-windows", "sim-mac"), rings=5), always_cab=True)
+    plan = replace(sealed_plan(number, planes=("sim-windows", "sim-mac"), rings=5), always_cab=True)
     trail = Trail(plan=plan, score=60)
     to_review(trail)
     trail.vote("pia-publisher", CabDecision.APPROVED)
@@ -143,7 +155,7 @@ def reviewed(number: int = 1) -> Trail:
 def rolled_back(number: int = 1) -> Trail:
     """A breach in CANARY."""
     trail = Trail(
-        plan=plan_of(number, rings=3),
+        plan=sealed_plan(number, rings=3),
         outcome=lambda ring, _: (SIZES[ring] - 5, 5) if ring == "CANARY" else (SIZES[ring], 0),
     )
     trail.run()

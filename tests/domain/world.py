@@ -15,6 +15,7 @@ from eucora.domain.gates import ClassFigures, Figures
 from eucora.domain.judge import Judgement, judge
 from eucora.domain.plan import RolloutPlan
 from eucora.domain.rollout import begin, decide, evolve
+from eucora.domain.settle import settle
 from eucora.domain.state import RolloutState
 from eucora.domain.vocabulary import Role, SiteClass
 from tests.domain.builders import START, created, membership
@@ -45,11 +46,18 @@ class World:
             self.state = evolve(self.state, fact)
             self.facts.append(fact)
 
+    def settle(self) -> None:
+        """Record what is due, as the interpreter does before it listens."""
+        while due := settle(self.state, self.now):
+            self.apply(*due)
+
     def say(self, message: m.Message, actor: str, *roles: Role) -> Judgement:
+        self.settle()
         self.messages += 1
         sender = m.Sender(actor=actor, roles=roles, scope=self.plan.scope, message_id=f"m-{self.messages}")
         judgement = judge(self.state, message, sender, self.now)
         self.apply(*judgement.facts)
+        self.settle()
         return judgement
 
     def vote(self, actor: str, decision: str = "APPROVED", **changes: object) -> Judgement:

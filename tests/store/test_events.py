@@ -146,8 +146,8 @@ async def test_a_follower_misses_no_event_that_is_committed_late(
     await note(database, "c/1")
     application.execute(
         "INSERT INTO event (stream_month, stream, sequence, type, actor, role, at, correlation_id, payload,"
-        " error_class, previous_hash, hash, tenant) SELECT stream_month, stream, 1, 'T', 'a', 'r', now(), '', '{}', 'NONE', hash,"
-        " repeat('a', 64), 'default' FROM stream_head WHERE stream = 'slow/1'"
+        " error_class, previous_hash, hash, tenant) SELECT stream_month, stream, 1, 'T', 'a', 'r', now(), '', '{}',"
+        " 'NONE', hash, repeat('a', 64), 'default' FROM stream_head WHERE stream = 'slow/1'"
     )
     application.commit()
     after, _ = await follow(database, cursor)

@@ -30,7 +30,8 @@ def register(app: typer.Typer) -> None:
 
 def up(*, as_json: JsonOption = False) -> None:
     """Start the local stack in this folder and keep it until Ctrl-C: Postgres, Temporal, fleet, API, worker."""
-    from eucora.cli.local import local_environment
+    from eucora.cli.local import ANSIBLE_PLANE, ansible_state, local_environment
+    from eucora.connectors.ansible.ledger import end_jobs
     from eucora.stack import FleetPlan, Folder, Stack, StackError
 
     output = Output(as_json)
@@ -47,8 +48,11 @@ def up(*, as_json: JsonOption = False) -> None:
                     "next: eucora people; eucora login publisher-petra; Ctrl-C ends the stack"
                 ),
             )
-            while not (ended := stack.ended()):
-                time.sleep(0.5)
+            try:
+                while not (ended := stack.ended()):
+                    time.sleep(0.5)
+            finally:
+                end_jobs(ansible_state(stack.folder) / ANSIBLE_PLANE)
             logs = ", ".join(str(stack.folder.log(name)) for name in ended)
             raise Stopped(f"{', '.join(ended)} ended by itself; its log says why: {logs}", code="service_ended")
     except StackError as error:
