@@ -27,7 +27,7 @@ from eucora.observability import redact_text
 LONGEST_MESSAGE = 1000
 """Bytes of UTF-8 kept of a failure's message."""
 LONGEST_FIELD = 200
-HEARTBEAT_EVERY = timedelta(seconds=5)
+HEARTBEAT_EVERY = timedelta(seconds=2)
 
 log = structlog.get_logger(__name__)
 
@@ -93,8 +93,8 @@ async def heartbeating() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())  # most activities end before the first one
             activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())
 
     task = asyncio.create_task(beat())
     try:

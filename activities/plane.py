@@ -200,7 +200,7 @@ class PlaneActivities:
     async def reinstall(self, request: a.Reinstall) -> a.Reinstalled:
         """Give one device the release again, and return when it stands.
 
-        By an assignment of its own: a retry is for devices whose attempts are used up, not for one that was rolled back.
+        By an assignment of its own: a retry is for devices whose attempts are used up, not for those rolled back.
         """
         with as_failures():
             async with heartbeating():

@@ -48,16 +48,16 @@ def _ring(run: RingRun) -> list[str]:
         title += f" promoted {_time(run.promoted_at)}"
     elif run.soak_until is not None:
         title += f" soaks until {_time(run.soak_until)}"
-    lines = [title, "", "| plane | targeted | succeeded | failed | rolled back |", "|---|--:|--:|--:|---|"]
+    lines = [title, ""]
     for plane in run.planes:
-        figures = plane.figures
-        counts = "- | -" if figures is None else f"{figures.succeeded} | {figures.failed}"
-        back = "yes" if plane.rolled_back else plane.rollback_failure or "no"
-        lines.append(f"| {plane.plane} | {plane.membership.devices} | {counts} | {back} |")
+        figures, targeted = plane.figures, plane.membership.devices
+        counts = "nothing known yet" if figures is None else f"{figures.succeeded} succeeded, {figures.failed} failed"
+        back = ", rolled back" if plane.rolled_back else f", {plane.rollback_failure}" if plane.rollback_failure else ""
+        lines.append(f"- {plane.plane}: {targeted} targeted, {counts}{back}")
     if run.gate is not None and run.promoted_at is None:
-        lines += ["", "| check | wanted | actual | result |", "|---|---|---|---|"]
+        lines += ["", "Gate:", ""]
         lines += [
-            f"| {check.name} | {check.threshold} | {check.actual} | {MARKS[check.result]} |"
+            f"- {MARKS[check.result]} {check.name}: {check.actual} (wanted {check.threshold})"
             for check in run.gate.checks
         ]
     return lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +169,10 @@ class _Verification:
 
     def _decide_again(self, stream: str) -> Problem | None:
         facts, self._facts = self._facts, []
-        unfounded = first_unfounded(facts)
+        unfounded = _first_unfounded(facts)
         if unfounded is not None:
-            fact = facts[unfounded.index]
-            return Problem(stream=stream, sequence=unfounded.index + 1, type=fact.type, why=unfounded.why)
+            index, why = unfounded
+            return Problem(stream=stream, sequence=index + 1, type=facts[index].type, why=why)
         self.decided += len(facts)
         first = facts[0]
         if not isinstance(first, DeploymentCreated):
@@ -194,6 +194,26 @@ class _Verification:
                 f"the record holds {footer['streams']} streams and {footer['events']} events, not {counted}"
             )
         return self.documents.missing()
+
+
+def _first_unfounded(facts: Sequence[Fact]) -> tuple[int, str] | None:
+    """Index and reason of the first fact that does not follow; also for facts that the decider cannot even take."""
+    try:
+        found = first_unfounded(facts)
+    except Exception as error:  # noqa: BLE001 - made-up facts may break the decider anywhere, and that is the finding
+        why = f"the decider cannot take it: {type(error).__name__}: {_short(error)}"
+        return next(
+            count - 1 for count in range(1, len(facts) + 1) if count == len(facts) or _breaks(facts[:count])
+        ), why
+    return None if found is None else (found.index, found.why)
+
+
+def _breaks(facts: Sequence[Fact]) -> bool:
+    try:
+        first_unfounded(facts)
+    except Exception:  # noqa: BLE001 - see above
+        return True
+    return False
 
 
 def _of_file(why: str) -> Problem:

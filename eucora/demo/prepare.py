@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from eucora.cli.manifest import LoadedManifest, ScanPart, load_manifest
+from eucora.evidence.errors import EvidenceInvalid
+from eucora.evidence.scans import ScanFormat, parse_scan
 from eucora.signing.detached import sign_artifact
 from eucora.signing.keys import load_or_create_private_key
 
@@ -29,7 +31,7 @@ EXAMPLES: Final = {"A": "codespell", "B": "fieldnotes", "C": "wordcard", "D": "h
 SCAN_SECONDS: Final = 45.0
 """A scanner without its database would fetch it first; no longer than this."""
 SCANNERS: Final = {
-    "trivy": ("sbom", "--quiet", "--format", "json", "--output", "{out}", "{sbom}"),
+    "trivy": ("sbom", "--quiet", "--list-all-pkgs", "--format", "json", "--output", "{out}", "{sbom}"),
     "grype": ("sbom:{sbom}", "--quiet", "--output", "json", "--file", "{out}"),
 }
 
@@ -108,8 +110,9 @@ def _codespell(loaded: LoadedManifest, key: Path, programs: Programs, *, say: Sa
     wheel = _path(loaded, loaded.manifest.artifact.path)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     fetch = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    pins = folder / "requirements.txt"
     try:
-        programs.run([*pip, *fetch, "--requirement", str(folder / "requirements.txt"), "--dest", str(wheel.parent)])
+        programs.run([*pip, *fetch, "--requirement", str(pins), "--dest", str(wheel.parent)])
     except PreparationFailed as error:
         raise PreparationFailed(f"the wheel of codespell could not be fetched: {error}") from None
     if not wheel.is_file():
@@ -121,7 +124,9 @@ def _codespell(loaded: LoadedManifest, key: Path, programs: Programs, *, say: Sa
     environment = folder / "sbom-environment"
     programs.run([sys.executable, "-m", "venv", "--without-pip", str(environment)])
     python = str(environment / "bin" / "python")
-    programs.run([*pip, "--python", python, "install", "--quiet", "--no-index", "--no-deps", str(wheel)])
+    # By name and hash from the folder: a package that pip took from a path has no package URL, and scanners need one.
+    source = ["--no-index", "--find-links", str(wheel.parent), "--require-hashes", "--requirement"]
+    programs.run([*pip, "--python", python, "install", "--quiet", "--no-deps", *source, str(pins)])
     tool = [sys.executable, "-m", "cyclonedx_py", "environment", "--spec-version", "1.6"]
     programs.run([*tool, "--output-format", "JSON", "--output-file", str(sbom), python])
     components = len(json.loads(sbom.read_text(encoding="utf-8"))["components"])
@@ -139,8 +144,9 @@ def _scan(loaded: LoadedManifest, sbom: Path, programs: Programs, *, say: Say) -
         filled = [argument.format(sbom=sbom, out=out) for argument in arguments]
         try:
             programs.run([program, *filled], seconds=SCAN_SECONDS)
-        except PreparationFailed as error:
-            say(f"A: {name} is on PATH and did not scan: {error}")
+            parse_scan(out.read_bytes(), kind=ScanFormat(name))
+        except (PreparationFailed, EvidenceInvalid, OSError) as error:
+            say(f"A: {name} is on PATH and gave no report that can be used: {error}")
             continue
         say(f"A: scanned by {name}")
         part = ScanPart.model_validate({"path": loaded.manifest.scan.path, "format": name})

@@ -22,6 +22,9 @@ from workflows.deployment import PLANE_QUEUE_PREFIX, DeploymentWorkflow
 
 __all__ = ["run_workers", "select_queues"]
 
+STICKY = timedelta(seconds=3)
+"""How long a deployment waits for the worker that has it in memory, before any other takes it over."""
+
 OnFatalError = Callable[[BaseException], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -91,6 +94,7 @@ def _worker(client: Client, settings: Settings, core: Core, queue: str, fatal: O
             workflow_runner=workflow_runner(),
             workflow_task_poller_behavior=pollers,
             activity_task_poller_behavior=pollers,
+            sticky_queue_schedule_to_start_timeout=STICKY,
             graceful_shutdown_timeout=grace,
             on_fatal_error=fatal,
         )

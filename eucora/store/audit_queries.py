@@ -61,6 +61,7 @@ class StoredRow:
 async def begin_snapshot(session: AsyncSession) -> None:
     """Make the session's transaction, which must not have begun, one consistent snapshot that cannot write."""
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    await session.execute(text("SELECT pg_current_snapshot()"))  # the first query takes the snapshot
 
 
 async def stored_events(session: AsyncSession, *, streams: Sequence[str], tenant: str) -> AsyncIterator[StoredRow]:

@@ -99,10 +99,9 @@ class PostgresRecord:
             return head, state
         if found is None:
             found = await (await connection.execute(statements.READ_STATE, {"id": deployment_id})).fetchone()
-        if found is not None and found[0] == head.length:
-            return head, state_from_text(cast("str", found[1]))
-        # The projection is not of this head: the record is what counts.
-        return head, fold(await _read(connection, stream, 0))
+        state = _folded(found, head)
+        # What is projected may be of another head or of another release: the record is what counts.
+        return head, state if state is not None else fold(await _read(connection, stream, 0))
 
 
 class _States:
@@ -158,6 +157,16 @@ async def _stored(connection: Connection, stream: str, batch: FactBatch, drafts:
         if index >= len(rows) or rows[index][1] != event.hash:
             raise StreamConflict(stream, sequence=event.sequence, head=head.length, why="another fact is stored")
     return count
+
+
+def _folded(row: tuple[object, ...] | None, head: _Head) -> RolloutState | None:
+    """The projected state if it is of this head and can be read, else None."""
+    if row is None or row[0] != head.length:
+        return None
+    try:
+        return state_from_text(cast("str", row[1]))
+    except ValueError:
+        return None
 
 
 async def _read(connection: Connection, stream: str, after: int) -> tuple[Fact, ...]:

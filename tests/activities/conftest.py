@@ -1,4 +1,4 @@
-"""One worker's parts without a server: real stores on Postgres, blobs in memory, a fake plane, the engine's clock in hand."""
+"""One worker's parts, no engine: real stores on Postgres, blobs in memory, a fake plane, time in the test's hands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -46,7 +47,7 @@ WINDOW = timedelta(hours=4)
 
 
 class Site:
-    """Activities on their real stores. ``now`` is the engine's time of the next attempts, and the fake plane's clock."""
+    """Activities of one deployment on their real stores. ``now`` is the engine's time, and the fake plane's clock."""
 
     def __init__(self, database: Database, case: Case, pack: EvidencePack) -> None:
         self.database, self.case, self.pack = database, case, pack
@@ -60,7 +61,11 @@ class Site:
         self.records = PostgresRecord(database)
         base = plan(planes=(PLANE,), rings=2)
         self.plan: RolloutPlan = dataclasses.replace(
-            base, pack_digest=pack.pack_digest, artifact_sha256=pack.artifact.sha256
+            base,
+            deployment_id=f"d-{uuid4().hex[:8]}",
+            correlation_id=str(uuid4()),
+            pack_digest=pack.pack_digest,
+            artifact_sha256=pack.artifact.sha256,
         )
         self.governance = GovernanceActivities(
             submissions=PostgresSubmissions(database),
@@ -99,7 +104,7 @@ class Site:
             await idempotency_queries.begin(
                 session,
                 caller=self.plan.requester,
-                key="submission-1",
+                key=self.plan.deployment_id,
                 body_digest="0" * 64,
                 resource_id=self.plan.deployment_id,
                 tenant=self.plan.scope.tenant,
@@ -204,8 +209,8 @@ def logged() -> Iterator[list[EventDict]]:
 
 
 @pytest.fixture
-async def site(database_url: str) -> AsyncIterator[Site]:
-    database = Database.at(database_url, pool_size=5)
+async def site(module_database_url: str) -> AsyncIterator[Site]:
+    database = Database.at(module_database_url, pool_size=5)
     case = Case()
     pack = await case.assemble()
     made = Site(database, case, pack)

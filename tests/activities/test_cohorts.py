@@ -157,7 +157,8 @@ class TestFreeze:
     async def test_a_list_of_an_earlier_ring_that_is_damaged_stops_it(self, site: Site) -> None:
         earlier = await site.freeze()
         site.case.blobs.damage(earlier, b"[]")
-        fresh = Site(site.database, site.case, site.pack)
+        fresh = Site(site.database, site.case, site.pack)  # another worker, which has read nothing yet
+        await fresh.begin()
         failure = await fresh.failure(
             fresh.planes.freeze_membership, freeze(fresh, Cohort(group="canary"), earlier=(earlier,))
         )

@@ -52,17 +52,20 @@ def key(site: Site, operation: Operation, revision: int = 1) -> EffectKey:
 
 
 @pytest.fixture
-def owner(owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    with psycopg.connect(owner_database_url, autocommit=True) as connection:
+def owner(module_owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(module_owner_database_url, autocommit=True) as connection:
         yield connection
 
 
-def stop_the_line(owner: psycopg.Connection[tuple[object, ...]], site: Site, *, plane: str = "") -> None:
+def stop_the_line(owner: psycopg.Connection[tuple[object, ...]], site: Site, *, plane: str = "") -> str:
+    """Stop this deployment on a plane, or on all; returns the stop's id."""
+    stop_id = f"stop-{site.plan.deployment_id}"
     owner.execute(
         "INSERT INTO line_stop (id, tenant, plane, application_id, deployment_id, stopped_by, why, stopped_at,"
-        " released_by, release_why) VALUES ('stop-1', 'default', %s, '', '', 'olga-ops', 'a worm', %s, '', '')",
-        [plane, site.now],
+        " released_by, release_why) VALUES (%s, 'default', %s, '', %s, 'olga-ops', 'a worm', %s, '', '')",
+        [stop_id, plane, site.plan.deployment_id, site.now],
     )
+    return stop_id
 
 
 class TestPublish:
@@ -166,10 +169,10 @@ class TestGuard:
     ) -> None:
         on = await site.assigned()
         before = list(site.world.effects)
-        stop_the_line(owner, site)
+        stop_id = stop_the_line(owner, site)
         for call in ("inventory", "devices", "publish", "assign", "retry", "status"):
             site.world.refuse(call, PlaneAuth)  # would be noticed
-        stopped = a.Stopped(kind=HoldKind.LINE_STOP, who="olga-ops", why="a worm", reference="stop-1")
+        stopped = a.Stopped(kind=HoldKind.LINE_STOP, who="olga-ops", why="a worm", reference=stop_id)
         effect = site.effect(on.membership, object_id=on.object_id)
         assert (await site.run(site.planes.publish, effect)).stopped == stopped
         assert (await site.run(site.planes.assign, effect)).stopped == stopped

@@ -1,4 +1,4 @@
-"""Observing: one look at a plane, its figures shown, and returned once they cross the mark; the engine's time decides."""
+"""Observing: one look at a plane, its figures shown, and returned once they cross the mark, by the engine's time."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ async def test_an_assignment_that_is_gone_is_no_reason_to_look_again(site: Site)
 
 class TestProgress:
     @pytest.fixture
-    def reader(self, database_url: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
-        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+    def reader(self, module_database_url: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
+        with psycopg.connect(module_database_url, autocommit=True, row_factory=dict_row) as connection:
             yield connection
 
     async def test_every_look_is_shown_with_its_time(

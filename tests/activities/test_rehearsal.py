@@ -69,7 +69,7 @@ class TestRollBack:
         async def verify(object_id: str, package: object, device_ids: tuple[str, ...]) -> Verification:
             return answers.pop(0)
 
-        site.plane.verify = verify  # type: ignore[method-assign, assignment]
+        site.plane.verify = verify  # type: ignore[method-assign]
         failure = await site.failure(site.planes.roll_back, site.roll_back(on))
         assert failure.message == "0 of 6 devices are clean; still on fake-000, fake-001, fake-002, fake-003, fake-004"
         failure = await site.failure(site.planes.roll_back, site.roll_back(on))
@@ -132,7 +132,7 @@ class TestRehearsal:
         async def verify(object_id: str, package: object, device_ids: tuple[str, ...]) -> Verification:
             return Verification(targeted=1, clean=1)
 
-        site.plane.verify = verify  # type: ignore[method-assign, assignment]
+        site.plane.verify = verify  # type: ignore[method-assign]
         assert (await site.failure(site.planes.reinstall, site.reinstall(on, "fake-000"))).type == "not_yet"
 
     async def test_a_device_that_does_not_take_the_release_again_ends_it(self, site: Site) -> None:

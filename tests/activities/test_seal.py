@@ -31,7 +31,7 @@ async def sealed(site: Site, case: Case, pack: EvidencePack) -> RolloutPlan:
     await site.packs.store(
         dataclasses.replace(
             await site.packs.load(site.plan.pack_digest),
-            pack_id="pack-2",
+            pack_id=f"pack-of-{site.plan.deployment_id}",
             pack_digest=pack.pack_digest,
             release_digest=pack.release_digest,
             document=pack.model_dump(mode="json", exclude_none=True),
@@ -99,24 +99,29 @@ class TestSeal:
 
     async def test_an_artifact_that_is_gone_is_refused(self, site: Site) -> None:
         fresh = Site(site.database, Case(), site.pack)
+        await fresh.begin()
         failure = await fresh.failure(fresh.governance.seal_evidence, a.SealEvidence(plan=fresh.plan))
         assert (failure.type, failure.non_retryable) == ("blob_not_found", True)
 
     async def test_a_pack_that_was_changed_in_the_database_is_refused(
         self, site: Site, owner: psycopg.Connection[tuple[object, ...]]
     ) -> None:
+        case = Case(artifact=b"the bytes of another wheel")
+        plan = await sealed(site, case, await case.assemble())
         owner.execute("ALTER TABLE evidence_pack DISABLE TRIGGER ALL")
         changed = owner.execute(
             "UPDATE evidence_pack SET document = replace(document::text, 'Left Pad', 'Left Pod')::json"
+            " WHERE pack_digest = %s",
+            [plan.pack_digest],
         )
         assert changed.rowcount == 1
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=site.plan))
+        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
         assert (failure.type, failure.non_retryable) == ("evidence_tampered", True)
 
 
 @pytest.fixture
-def owner(owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    with psycopg.connect(owner_database_url, autocommit=True) as connection:
+def owner(module_owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(module_owner_database_url, autocommit=True) as connection:
         yield connection
 
 
@@ -194,7 +199,7 @@ class TestReseal:
     async def test_two_deployments_of_one_pack_each_append_what_they_learned(self, site: Site) -> None:
         """A release rejected once is submitted again with the same pack: its next version must not clash."""
         first = await site.run(site.governance.reseal_evidence, reseal(site, lab()))
-        again = reseal(site, lab(), deployment_id="d-2", sealed_at=NOON + timedelta(days=7))
+        again = reseal(site, lab(), deployment_id=f"{site.plan.deployment_id}-2", sealed_at=NOON + timedelta(days=7))
         second = await site.run(site.governance.reseal_evidence, again)
         assert first.version == second.version == 2
         assert first.release_digest == second.release_digest

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from eucora.audit import verify
 from eucora.audit.lines import ASSESSMENT, PACK, RISK_MODEL, event_line
+from eucora.audit.verify import verify
 from eucora.evidence.canonical import canonical_json
 from eucora.store.chain import MEMBERS
 from eucora.store.engine import Database
@@ -145,6 +146,47 @@ def test_a_rewritten_trail_is_found_because_it_does_not_follow(sound: list[bytes
     assert report.first_problem is not None
     assert report.first_problem.stream == stream
     assert report.first_problem.sequence > 0
+
+
+def test_facts_that_break_the_decider_are_named(sound: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(facts: Sequence[Any]) -> None:
+        if len(facts) >= 7:
+            raise AttributeError("no such thing")
+
+    monkeypatch.setattr("eucora.audit.verify.first_unfounded", broken)
+    report = verify(sound)
+    assert report.first_problem is not None
+    assert (report.first_problem.stream, report.first_problem.sequence) == ("deployment/d-1", 7)
+    assert report.first_problem.why == "the decider cannot take it: AttributeError: no such thing"
+
+
+@pytest.mark.parametrize("member", ["type", "payload"])
+def test_an_event_that_is_no_fact_is_named(sound: list[bytes], member: str) -> None:
+    def edit(events: list[dict[str, Any]]) -> None:
+        events[4][member] = "NONSENSE"
+
+    report = verify(forged(sound, STREAM, edit))
+    assert report.first_problem is not None
+    assert (report.first_problem.stream, report.first_problem.sequence) == (STREAM, 5)
+    assert report.first_problem.why.startswith("it is no fact of a deployment")
+
+
+def test_heads_that_are_missing_or_stand_twice_are_found(sound: list[bytes]) -> None:
+    heads = [index for index, line in enumerate(sound) if line.startswith(b'{"head":')]
+    without = verify(refooted([line for index, line in enumerate(sound) if index != heads[0]]))
+    assert str(without.first_problem).endswith("the head of deployment/d-1 is missing before it")
+    swapped = list(sound)
+    swapped[heads[0]], swapped[heads[1]] = swapped[heads[1]], swapped[heads[0]]
+    assert "its head is missing before that of" in str(verify(refooted(swapped)).first_problem)
+    twice = verify(refooted([*sound[:-1], sound[heads[0]]]))
+    assert str(twice.first_problem) == "deployment/d-1: its head stands twice"
+    last = verify(refooted(sound[: heads[0]]))
+    assert str(last.first_problem) == "deployment/d-1: its head is missing"
+
+
+def test_nothing_stands_behind_the_footer(sound: list[bytes]) -> None:
+    report = verify([*sound, sound[-1]])
+    assert str(report.first_problem) == f"line {len(sound) + 1} stands behind the footer"
 
 
 def test_rewriting_without_a_change_gives_the_file_again(sound: list[bytes]) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eucora.audit import ExportFilter, export_to
+from eucora.audit.export import ExportFilter, export_to
 from eucora.domain import commands as c
 from eucora.domain import facts as f
 from eucora.domain import messages as m

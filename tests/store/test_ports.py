@@ -204,6 +204,28 @@ async def test_a_stop_is_released_by_another_person_once(database: Database) -> 
             await get_line_stop(session, "s-1", tenant="other")
 
 
+async def test_whom_a_stop_concerns(database: Database) -> None:
+    record = PostgresRecord(database)
+    await record.append(batch(small(1), 1, 3))
+    await record.append(batch(completed(2), 1, 3))
+    await record.append(batch(small(3)))
+    for filters, found in (
+        ({}, ("d-1", "d-2")),
+        ({"plane": "sim-mac"}, ("d-2",)),
+        ({"application_id": "editor-1"}, ("d-1",)),
+        ({"deployment_id": "d-2"}, ("d-2",)),
+        ({"deployment_id": "d-3"}, ()),
+        ({"tenant": "other"}, ()),
+    ):
+        async with database.unit_of_work() as session:
+            assert await deployments_under(session, stop(**filters)) == found
+    with pytest.raises(NotFound):
+        async with database.unit_of_work() as session:
+            await release_line(
+                session, "s-9", by="olga", role="publisher", why="x", at=NOON, tenant="default", correlation_id=""
+            )
+
+
 # -- sealed documents
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -181,6 +182,30 @@ async def test_a_lost_projection_is_rebuilt_from_the_record(database: Database, 
     await PostgresRecord(database).append(batch(facts, 9))
     row = projected(owner)["deployment"][0]
     assert (row["state"], row["sequence"]) == (fold(facts).state.value, len(facts))
+
+
+@pytest.mark.parametrize("state", ["{}", '{"plan": 1}', "[]"])
+async def test_a_projected_state_of_another_release_is_folded_again(
+    database: Database, owner: psycopg.Connection[Any], state: str
+) -> None:
+    facts = small()
+    await PostgresRecord(database).append(batch(facts, 1, 8))
+    owner.execute("UPDATE deployment SET state_json = %s", [state])
+    await PostgresRecord(database).append(batch(facts, 9))
+    assert projected(owner)["deployment"][0]["state"] == fold(facts).state.value
+
+
+async def test_a_stream_begins_with_its_creation(record: PostgresRecord) -> None:
+    with pytest.raises(StreamConflict, match="does not begin it"):
+        await record.append(FactBatch(deployment_id="d-1", first_sequence=1, facts=small()[1:3]))
+
+
+@pytest.mark.parametrize("first", [0, -1])
+def test_a_batch_has_facts_and_a_place(first: int) -> None:
+    with pytest.raises(ValueError, match="begins at 1"):
+        FactBatch(deployment_id="d-1", first_sequence=first, facts=small()[:1])
+    with pytest.raises(ValueError, match="holds facts"):
+        FactBatch(deployment_id="d-1", first_sequence=1, facts=())
 
 
 def test_the_stream_is_named_after_the_deployment() -> None:
