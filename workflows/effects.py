@@ -5,6 +5,7 @@ rules.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -253,20 +254,9 @@ class Effects:
         )
 
     async def _publish(self, command: c.Publish, state: RolloutState) -> tuple[f.Fact, ...]:
-        _, run = _place(state, command.ring, command.plane)
-        try:
-            done = await workflow.execute_activity_method(
-                PlaneActivities.publish,
-                self._effect(command, state, run),
-                task_queue=self._queue(command.plane),
-                summary=f"publish on {command.plane}",
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                **policies.EFFECT,
-            )
-        except ActivityError as error:
-            return (_connector_error(command.ring, command.plane, "publish", refusal_of(error)),)
-        if done.stopped is not None:
-            return (_stopped(done.stopped),)
+        done = await self._forward(command, state, PlaneActivities.publish, "publish")
+        if not isinstance(done, a.EffectDone):
+            return (done,)
         return (
             f.PlanePublished(
                 at=workflow.now(),
@@ -279,20 +269,9 @@ class Effects:
         )
 
     async def _assign(self, command: c.Assign, state: RolloutState) -> tuple[f.Fact, ...]:
-        _, run = _place(state, command.ring, command.plane)
-        try:
-            done = await workflow.execute_activity_method(
-                PlaneActivities.assign,
-                self._effect(command, state, run),
-                task_queue=self._queue(command.plane),
-                summary=f"assign {command.ring} on {command.plane}",
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                **policies.EFFECT,
-            )
-        except ActivityError as error:
-            return (_connector_error(command.ring, command.plane, "assign", refusal_of(error)),)
-        if done.stopped is not None:
-            return (_stopped(done.stopped),)
+        done = await self._forward(command, state, PlaneActivities.assign, "assign")
+        if not isinstance(done, a.EffectDone):
+            return (done,)
         return (
             f.PlaneAssigned(
                 at=workflow.now(),
@@ -305,6 +284,28 @@ class Effects:
                 adopted=done.adopted,
             ),
         )
+
+    async def _forward(
+        self,
+        command: c.Publish | c.Assign,
+        state: RolloutState,
+        effect: Callable[[PlaneActivities, a.PlaneEffect], Awaitable[a.EffectDone]],
+        operation: str,
+    ) -> a.EffectDone | f.ConnectorError | f.DeploymentHeld:
+        """Run one forward effect: what the plane answered, or the fact that stands in its place."""
+        _, run = _place(state, command.ring, command.plane)
+        try:
+            done = await workflow.execute_activity_method(
+                effect,
+                self._effect(command, state, run),
+                task_queue=self._queue(command.plane),
+                summary=f"{operation} {command.ring} on {command.plane}",
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                **policies.EFFECT,
+            )
+        except ActivityError as error:
+            return _connector_error(command.ring, command.plane, operation, refusal_of(error))
+        return done if done.stopped is None else _stopped(done.stopped)
 
     async def _observe(self, command: c.Observe, state: RolloutState) -> tuple[f.Fact, ...]:
         ring, run = _place(state, command.ring, command.plane)

@@ -27,7 +27,7 @@ from models.messages.codec import state_from_text, state_to_text
 
 __all__ = ["PostgresRecord"]
 
-REMEMBERED_STATES = 2048
+REMEMBERED_STATES = 1024
 """Deployments whose newest state is kept in memory, so that it is not read and parsed again for every batch."""
 
 Connection = AsyncConnection[tuple[object, ...]]

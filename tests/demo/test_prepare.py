@@ -25,7 +25,7 @@ def codespell(tmp_path: Path) -> LoadedManifest:
 
 
 def scanner(folder: Path, name: str, script: str) -> None:
-    """A program of that name on PATH, which runs ``script`` with the last argument as the SBOM and $OUT as the report."""
+    """A program of that name on PATH, which runs ``script`` with the report's path in $OUT."""
     folder.mkdir(exist_ok=True)
     program = folder / name
     program.write_text(
