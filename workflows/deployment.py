@@ -163,12 +163,12 @@ class DeploymentWorkflow:
         """Store everything in the outbox; facts that arrive meanwhile are stored in the next round."""
         while self._outbox:
             batch = tuple(self._outbox)
-            await workflow.execute_local_activity_method(
+            await workflow.execute_activity_method(
                 RecordActivities.record,
                 a.RecordFacts(
                     deployment_id=self._state.plan.deployment_id, first_sequence=self._recorded + 1, facts=batch
                 ),
-                summary=f"record {len(batch)} facts",
+                summary=f"record {', '.join(fact.type for fact in batch)}"[:200],
                 **policies.RECORD,
             )
             del self._outbox[: len(batch)]

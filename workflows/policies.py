@@ -12,14 +12,6 @@ from typing import TypedDict
 from temporalio.common import RetryPolicy
 
 
-class LocalOptions(TypedDict):
-    """Options of a local activity."""
-
-    start_to_close_timeout: timedelta
-    retry_policy: RetryPolicy
-    local_retry_threshold: timedelta
-
-
 class Options(TypedDict):
     """Options of an activity on a queue."""
 
@@ -33,14 +25,15 @@ FOR_EVER = RetryPolicy(
 )
 """A rollout waits for a database or a plane that is down, and goes on when it is back."""
 
-RECORD: LocalOptions = {
+RECORD: Options = {
     "start_to_close_timeout": timedelta(seconds=10),
+    "heartbeat_timeout": None,
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
     ),
-    "local_retry_threshold": timedelta(seconds=5),
 }
-"""Facts and projection: one short transaction, in the workflow's own task where the database answers."""
+"""Facts and projection: one short transaction. Never a local activity: its facts would not be in history before they
+are stored, and a worker killed in between would store others at the same place (ADR 0005)."""
 
 DATABASE: Options = {
     "start_to_close_timeout": timedelta(minutes=2),

@@ -8,7 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from eucora.audit.report import VerifyReport
 from eucora.cli.audit import verify_all
 from eucora.cli.client import ApiClient
-from eucora.demo.ledgers import Fleet, duplicated, missing_effects
+from eucora.demo.ledgers import Effect, Fleet, duplicated, missing_effects
 from eucora.signing.keys import public_key_base64
 from eucora.stack import FleetPlan, Folder, Stack, StackInfo, supervisor
 from eucora.stack.postgres import ADMIN
@@ -93,7 +93,6 @@ class Live:
     http: httpx.Client
     engine: httpx.Client
     """Temporal's own HTTP API: what the engine says is no word of ours."""
-    fleet: Fleet
     _tokens: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -196,9 +195,14 @@ class Live:
         answer.raise_for_status()
         return [event for event in answer.json()["items"] if not types or event["type"] in types]
 
-    def reached(self, deployment: str, kind: str, ring: str) -> None:
-        """Return once a fact of that type is recorded of the ring."""
-        wait_for(f"{kind} of {ring}", lambda: [one for one in self.events(deployment, kind) if one["ring"] == ring])
+    def reached(self, deployment: str, kind: str, ring: str, *, plane: str = "") -> None:
+        """Return once a fact of that type is recorded of the ring, and of the plane when one is named."""
+
+        def look() -> list[dict[str, Any]]:
+            facts = self.events(deployment, kind)
+            return [fact for fact in facts if fact["ring"] == ring and plane in ("", fact["plane"])]
+
+        wait_for(f"{kind} of {ring} {plane}", look)
 
     def rows(self, query: str, *values: str) -> list[dict[str, Any]]:
         """What the database holds, whatever the API says of it."""
@@ -240,15 +244,31 @@ class Live:
         """Switch these faults on, and those before them off."""
         self._control("PUT", "/faults", json={"faults": list(faults)}).raise_for_status()
 
+    def waiting_faults(self) -> list[dict[str, Any]]:
+        """The faults that have not struck yet."""
+        answer = self._control("GET", "/faults")
+        answer.raise_for_status()
+        return list(answer.json()["faults"])
+
     def received(self, deployment: str, *, plane: str, action: str) -> list[dict[str, Any]]:
         """Entries of the ledger about calls that were received, applied or not."""
         answer = self._control("GET", "/ledger", params={"deployment": deployment, "plane": plane})
         answer.raise_for_status()
         return [entry for entry in answer.json()["entries"] if entry["action"] == action]
 
+    def effects(self, deployment: str) -> list[Effect]:
+        """What the fleet applied of a deployment, and how often."""
+        with closing(Fleet(self.info.urls["fleet"])) as fleet:
+            return fleet.effects(deployment)
+
+    def duplicates(self) -> int:
+        """Effects of any deployment that were applied more than once, as the fleet itself counts them."""
+        with closing(Fleet(self.info.urls["fleet"])) as fleet:
+            return fleet.duplicates()
+
     def amiss(self, deployment: str, *, rings: tuple[str, ...] = RINGS[:2]) -> list[str]:
         """What the ledger shows of a complete rollout that took place twice, or not at all."""
-        effects = self.fleet.effects(deployment)
+        effects = self.effects(deployment)
         twice = [f"{one.ring}/{one.plane}/{one.operation} {one.applied} times" for one in duplicated(effects)]
         return twice + missing_effects(effects, rings=dict.fromkeys(rings, (KEYED, NAIVE)))
 
@@ -300,11 +320,7 @@ def running(root: Path) -> Iterator[Live]:
                 httpx.Client(base_url=f"{info.urls['api']}/api/v1", **options) as http,
                 httpx.Client(base_url=engine, **options) as engine_http,
             ):
-                fleet = Fleet(info.urls["fleet"])
-                try:
-                    yield Live(stack=stack, http=http, engine=engine_http, fleet=fleet)
-                finally:
-                    fleet.close()
+                yield Live(stack=stack, http=http, engine=engine_http)
 
 
 def started(history: list[dict[str, Any]], activity: str) -> Counter[int]:
