@@ -14,7 +14,7 @@ from eucora.domain.devices import DeviceState
 from eucora.domain.judge import judge
 from eucora.domain.rollout import decide, fold
 from eucora.domain.settle import settle
-from eucora.domain.standing import needs_publisher
+from eucora.domain.standing import exception_active, needs_publisher
 from eucora.domain.vocabulary import DeploymentState, HoldKind, IncidentResolution, IncidentSeverity, Role, SiteClass
 from tests.domain.oracle import EDGES, Oracle
 from tests.domain.random_rollouts import Rollout, Tape, failed_runs
@@ -169,7 +169,7 @@ def help_along(rollout: Rollout) -> None:
             )
             rollout.say(fixed, "eucora-api", (Role.SYSTEM,))
     if rollout.state.open_review is not None:
-        if rollout.score > 75 and not any(x.kind == "high_risk" and not x.ended for x in rollout.state.exceptions):
+        if rollout.score > 75 and not exception_active(rollout.state, "high_risk", rollout.now):
             rollout.say(rollout.high_risk(f"x-{rollout.messages}"), "eucora-api", (Role.SYSTEM,))
         rollout.approve()
     failed = failed_runs(rollout.state.ring) or rollout.state.freeze_failure
