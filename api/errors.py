@@ -48,7 +48,7 @@ _STATUS: tuple[tuple[type[EucoraError], HTTPStatus], ...] = (
 _CODES = {"extra_forbidden": "unknown_field", "missing": "field_missing", "json_invalid": "json_malformed"}
 
 _HTTP_CODES = {
-    HTTPStatus.BAD_REQUEST: "request_malformed",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "json_malformed",
     HTTPStatus.NOT_FOUND: "path_not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
@@ -143,7 +143,10 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.BAD_REQUEST:  # the framework's word for a body that is not even text
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
     sentence = {
+        HTTPStatus.UNPROCESSABLE_ENTITY: "The body is not JSON.",
         HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {request.url.path}.",
     }.get(status, str(error.detail))

@@ -50,7 +50,9 @@ SKEW = timedelta(seconds=60)
 """Claims are backdated by this much: the engine's clock may be behind ours."""
 SIGNAL_LIFE = timedelta(days=7)
 """A signal waits in the engine while no worker runs; its claim must outlive that."""
-UPDATE_LIFE = timedelta(minutes=5)
+UPDATE_LIFE = timedelta(seconds=60)
+"""A control that nobody took in time is answered with 503. The engine may still hand it to a worker that comes soon;
+a worker that comes later must find that it no longer counts."""
 LOOK = timedelta(seconds=2)
 """Bound of a read."""
 RETRY_AFTER = timedelta(seconds=2)

@@ -59,7 +59,8 @@ class DeploymentWorkflow:
         self._armed: datetime | None = None
         self._timer: asyncio.Task[None] | None = None
         self._effects = Effects(PLANE_QUEUE_PREFIX)
-        if start.state is not None:
+        # A state in a start that nobody continued was typed around the API: it is not looked at.
+        if start.state is not None and workflow.info().continued_run_id is not None:
             self._state = start.state
             self._recorded = start.state.sequence
             return
@@ -130,9 +131,12 @@ class DeploymentWorkflow:
         if isinstance(commands[0], c.Finish):
             await self._end()
             return True
+        # Before anything is started: a task that is cancelled before its first step never ends (it never began).
+        await self._continue_as_new_if_suggested()
+        if self._changed:
+            return False
         self._reconcile(commands)
         self._show(commands)
-        await self._continue_as_new_if_suggested()
         self._arm()
         await workflow.wait_condition(lambda: self._changed)
         return False
@@ -259,8 +263,7 @@ class DeploymentWorkflow:
             **policies.DATABASE,
         )
         self._show(())
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._record()
+        await self._let_handlers_finish()
 
     async def _continue_as_new_if_suggested(self) -> None:
         if not workflow.info().is_continue_as_new_suggested():
@@ -270,11 +273,16 @@ class DeploymentWorkflow:
         for task in self._running.values():
             task.cancel()
         await workflow.wait_condition(lambda: not self._running)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._record()
+        await self._let_handlers_finish()
         if not self._strangers:
             workflow.continue_as_new(self._start.model_copy(update={"state": self._state}))
         self._count_strangers()
+
+    async def _let_handlers_finish(self) -> None:
+        """Wait until no handler is under way, and store what they wait for meanwhile."""
+        while self._outbox or not workflow.all_handlers_finished():
+            await self._record()
+            await workflow.wait_condition(lambda: bool(self._outbox) or workflow.all_handlers_finished())
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 

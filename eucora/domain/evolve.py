@@ -120,7 +120,7 @@ def _gate(state: RolloutState, fact: f.GateEvaluated) -> RolloutState:
         )
 
     changed = in_ring(state, fact.ring, change)
-    if state.state is not DeploymentState.DEPLOYING:
+    if state.state is DeploymentState.AWAITING_CAB:
         return changed
     sentence = "; ".join(check.sentence for check in fact.checks if check.result is not GateResult.PASS)
     if not sentence:
@@ -151,7 +151,11 @@ def _retry(state: RolloutState, fact: f.RetryRequested) -> RolloutState:
 
 def _rehearsed(state: RolloutState, fact: f.RollbackRehearsed) -> RolloutState:
     rehearsal = Rehearsal(device=fact.device, succeeded=fact.succeeded, sentence=fact.sentence, at=fact.at)
-    return on_plane(state, fact.ring, fact.plane, rehearsal=rehearsal)
+    changed = on_plane(state, fact.ring, fact.plane, rehearsal=rehearsal)
+    if fact.succeeded:
+        return changed
+    sentence = f"{fact.ring} on {fact.plane}: the rollback could not be rehearsed: {fact.sentence}"
+    return because(changed, "rehearsal_failed", sentence, fact.at)
 
 
 def _held(state: RolloutState, fact: f.DeploymentHeld) -> RolloutState:

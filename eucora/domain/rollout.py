@@ -122,7 +122,8 @@ def observation_mark(state: RolloutState, ring: RingRun, run: PlaneRun) -> gates
     limits = thresholds_of(state, ring, run)
     known = UNSEEN if run.figures is None else gates.standing(limits, run.figures)
     times = [] if ring.soak_until is None or ring.soak_skipped else [ring.soak_until]
-    if GateResult.WAIT in (known.success, known.time):
+    passes_for_good = limits.required + limits.tolerated >= run.membership.devices
+    if GateResult.WAIT in (known.success, known.time) or not passes_for_good:
         times.extend(deadlines(state, ring, run))
     if not seen_after_rehearsal(run) and run.rehearsal is not None:
         times.append(run.rehearsal.at + AFTER_REHEARSAL)

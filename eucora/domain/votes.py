@@ -15,6 +15,9 @@ from eucora.domain.state import Review, RolloutState
 from eucora.domain.verdicts import Refusal, Verdict
 from eucora.domain.vocabulary import ApprovalTier, CabDecision, Role
 
+MOST_OBSERVE_HOURS = 8760
+"""A year: who wants to watch a ring for longer does not want the next one."""
+
 
 def vote(state: RolloutState, message: m.CabVote, sender: m.Sender, now: datetime) -> Verdict:
     """Judge a vote: who it is from, the review it is for, the pack that it was given on, its conditions."""
@@ -90,8 +93,8 @@ def _problem(review: Review, message: m.CabVote, now: datetime) -> str | None:
     ):
         if rate is not None and not 0 < rate <= 100:
             return f"{name} is a percentage over 0 and up to 100"
-    if conditions.observe_hours is not None and conditions.observe_hours <= 0:
-        return "observe_hours must be positive"
+    if conditions.observe_hours is not None and not 0 < conditions.observe_hours <= MOST_OBSERVE_HOURS:
+        return f"observe_hours must be positive and at most {MOST_OBSERVE_HOURS}"
     if any(time is not None and time.tzinfo is None for time in (conditions.not_before, conditions.not_after)):
         return "times of conditions carry their offset from UTC"
     if conditions.not_after is not None and conditions.not_after <= now:

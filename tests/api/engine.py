@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from workflows.deployment import DeploymentWorkflow
 from workflows.ids import deployment_workflow_id
 
 PETRA = "publisher-petra"
+PATIENCE_SECONDS = 40
 ATTESTED = {
     "privilege_impact": "user_context_no_elevation",
     "exploitability": "no_listeners_no_scripting",
@@ -79,9 +81,7 @@ class Engine:
 
     def request(self, pack: str, *, rings: tuple[str, ...] = ("LAB", "CANARY"), **changes: Any) -> dict[str, Any]:
         """A request through ``rings`` of the fake plane, by the demo's gates."""
-        cohorts = {
-            name: {"targets": [{"plane": self.plane, "cohort": {"group": "lab", "take": 2}}]} for name in rings
-        }
+        cohorts = {name: {"targets": [{"plane": self.plane, "cohort": {"group": "lab", "take": 2}}]} for name in rings}
         return deployment_request(pack, rings=cohorts, target_ring=rings[-1], gate_policy="demo", **changes)
 
     async def submit(self, pack: str, *, key: str | bool = True, actor: str = PETRA, **changes: Any) -> httpx.Response:
@@ -105,10 +105,11 @@ class Engine:
         """What is at ``path`` once ``holds``; looks again whenever the workflow's history has grown."""
         handle = self.client.get_workflow_handle(deployment_workflow_id(deployment_id))
         answer: httpx.Response | None = None
-        async for _ in handle.fetch_history_events(wait_new_event=True):
-            answer = await self.service.as_(actor).get(path)
-            if answer.status_code == 200 and holds(answer.json()):
-                return dict(answer.json())
+        async with asyncio.timeout(PATIENCE_SECONDS):  # below the test's own, which would leave workers behind
+            async for _ in handle.fetch_history_events(wait_new_event=True):
+                answer = await self.service.as_(actor).get(path)
+                if answer.status_code == 200 and holds(answer.json()):
+                    return dict(answer.json())
         raise AssertionError(f"the workflow ended, and {path} is {answer.text if answer else 'unknown'}")
 
 

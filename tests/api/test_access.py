@@ -31,10 +31,10 @@ def declared() -> Iterator[tuple[str, str, Permission | None]]:
     """Method, path and permission of every route, aliases too."""
     for noun in NOUNS:
         for route in noun.router.routes:
-            calls = [part.call for part in route.dependant.dependencies]  # type: ignore[attr-defined]
+            calls = [part.call for part in route.dependant.dependencies]
             permission = next((call.permission for call in calls if isinstance(call, Allows)), None)
-            for method in route.methods:  # type: ignore[attr-defined]
-                yield method.lower(), route.path, permission  # type: ignore[attr-defined]
+            for method in route.methods:
+                yield method.lower(), route.path, permission
 
 
 ROUTES = list(declared())

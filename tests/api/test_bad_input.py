@@ -167,8 +167,9 @@ async def test_a_body_over_the_limit_is_refused_declared_or_not(settings: Settin
 async def test_a_body_that_is_no_json_object_is_refused(service: Service, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = await service.as_(PETRA).request("POST", "/deployments", content=content, headers=headers, key=True)
-    assert answer.status_code in (400, 422)
-    assert problem(answer)[1] in ("json_malformed", "field_invalid", "field_missing", "request_malformed")
+    status, code, _ = problem(answer)
+    assert status == 422
+    assert code in ("json_malformed", "field_invalid", "field_missing")
 
 
 @pytest.mark.parametrize(

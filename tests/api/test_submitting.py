@@ -1,4 +1,4 @@
-"""Submitting through the API: accepted, kept without a worker, refused by the world, repeated, and while Temporal is away."""
+"""Submitting through the API: accepted, kept without a worker, refused, repeated, and while Temporal is away."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ async def test_without_a_worker_it_is_kept_and_proceeds_when_one_starts(engine: 
     assert (waiting.status_code, waiting.json()["state"]) == (202, "PENDING")
     again = await engine.submit(pack, key=key)
     assert (again.status_code, again.json()["deployment_id"]) == (202, kept.json()["deployment_id"])
-    held = await engine.service.as_(PETRA).post(f"{location}/hold", {"why": "wait"})
-    assert problem(held)[:2] == (503, "no_worker")
+    control = await engine.service.as_(PETRA).post(f"{location}/skip-soak", {"why": "now"})
+    assert problem(control)[:2] == (503, "no_worker")
     async with engine.workers():
         await engine.review(kept.json()["deployment_id"])
         gateway._wait = patience

@@ -49,6 +49,7 @@ class Grant:
     exceptions: frozenset[tuple[str, int]]
     min_rate: float
     observe_hours: float
+    rollback_below: float
 
 
 @dataclass
@@ -183,6 +184,7 @@ class Oracle:
                 ends=min(ends),
                 exceptions=self.bound(),
                 min_rate=max([0.0, *(one.min_success_rate for one in given if one.min_success_rate is not None)]),
+                rollback_below=max([0.0, *(one.rollback_below for one in given if one.rollback_below is not None)]),
                 observe_hours=max([0.0, *(one.observe_hours for one in given if one.observe_hours is not None)]),
             )
         )
@@ -287,9 +289,13 @@ class Oracle:
     def _succeeds(self, ring: Ring) -> bool:
         if set(ring.figures) != set(ring.sizes):
             return False
-        known = [(one.succeeded, one.targeted) for one in ring.figures.values()]
-        known.append((sum(one[0] for one in known), sum(one[1] for one in known)))
-        return all(targeted > 0 and succeeded * 100 >= self._required(ring) * targeted for succeeded, targeted in known)
+        below = max([0.0, *(one.rollback_below for one in ring.grants)])
+        known = [(one.succeeded, one.failed, one.targeted) for one in ring.figures.values()]
+        known.append((sum(one[0] for one in known), sum(one[1] for one in known), sum(one[2] for one in known)))
+        return all(
+            succeeded * 100 >= self._required(ring) * targeted > 0 and (targeted - failed) * 100 >= below * targeted
+            for succeeded, failed, targeted in known
+        )
 
     def _soak_skipped(self, fact: f.SoakSkipped) -> None:
         assert self.rings[fact.ring].succeeds_since is not None

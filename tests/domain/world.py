@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from eucora.domain import commands as c
 from eucora.domain import facts as f
@@ -16,9 +17,11 @@ from eucora.domain.judge import Judgement, judge
 from eucora.domain.plan import RolloutPlan
 from eucora.domain.rollout import begin, decide, evolve
 from eucora.domain.settle import settle
-from eucora.domain.state import RolloutState
+from eucora.domain.state import Review, RolloutState
 from eucora.domain.vocabulary import Role, SiteClass
 from tests.domain.builders import START, created, membership
+
+F = TypeVar("F", bound=f.Occurred)
 
 SIZES = {"LAB": 10, "CANARY": 50, "PILOT": 500, "DEPARTMENT": 1000, "GLOBAL": 5000}
 
@@ -92,6 +95,40 @@ class World:
             self.now = wake
         msg = f"no end after {steps} steps: {self.state.reason}"
         raise AssertionError(msg)
+
+    def until(self, condition: Callable[[RolloutState], object]) -> None:
+        """Run, by the commands' own clocks, to the first moment at which the condition holds."""
+        for _ in range(2000):
+            while not condition(self.state):
+                if not self.step():
+                    break
+            else:
+                self.settle()
+                return
+            wake = self._wake()
+            assert wake is not None, f"only a message helps: {self.state.reason}"
+            self.now = wake
+        msg = f"it never comes: {self.state.reason}"
+        raise AssertionError(msg)
+
+    def to_review(self) -> Review:
+        """Run to the next review that takes votes."""
+        self.until(lambda state: state.open_review is not None)
+        assert self.state.open_review is not None
+        return self.state.open_review
+
+    def to_ring(self, name: str) -> None:
+        """Run to the start of a ring."""
+        self.until(lambda state: state.ring is not None and state.ring.name == name and state.ring.started_at)
+
+    def rest(self) -> None:
+        """Do all that can be done without time passing."""
+        while self.step():
+            pass
+
+    def seen(self, kind: type[F]) -> list[F]:
+        """Facts of one type, in order."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
 
     def _wake(self) -> datetime | None:
         times = []

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.live import Live, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # ends with this folder: the tests after it have the machine for themselves
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with running(tmp_path_factory.mktemp("faults")) as found:
         yield found

@@ -1,4 +1,4 @@
-"""The local stack as it is shipped, to be broken: real servers and processes, people at its API, a fleet with a ledger."""
+"""The local stack as it is shipped, to be broken: real servers and processes, people at the API, a fleet's ledger."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from eucora.cli.client import ApiClient
 from eucora.demo.ledgers import Effect, Fleet, duplicated, missing_effects
 from eucora.signing.keys import public_key_base64
 from eucora.stack import FleetPlan, Folder, Stack, StackInfo, supervisor
+from eucora.stack.ports import PREFERRED
 from eucora.stack.postgres import ADMIN
 from tests.evidence.builders import VENDOR_KEY, Case, as_bytes
 from workflows.ids import deployment_workflow_id
@@ -266,6 +267,10 @@ class Live:
         with closing(Fleet(self.info.urls["fleet"])) as fleet:
             return fleet.duplicates()
 
+    def applied(self, deployment: str, plane: str, action: str) -> None:
+        """Return once the ledger has a call of that kind."""
+        wait_for(f"{action} on {plane}", lambda: self.received(deployment, plane=plane, action=action))
+
     def amiss(self, deployment: str, *, rings: tuple[str, ...] = RINGS[:2]) -> list[str]:
         """What the ledger shows of a complete rollout that took place twice, or not at all."""
         effects = self.effects(deployment)
@@ -297,22 +302,24 @@ class Live:
 
 
 @contextmanager
-def running(root: Path) -> Iterator[Live]:
-    """The whole stack in ``root``, on free ports, whatever this shell points at."""
+def running(
+    root: Path, *, preferred: Mapping[str, int] | None = None, say: Callable[[str], None] = lambda _sentence: None
+) -> Iterator[Live]:
+    """The whole stack in ``root``, on the preferred ports or else any, whatever this shell points at."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DATABASE_URL", "EUCORA_DATABASE_OWNER_URL", "TEMPORAL_ADDRESS"):
             patch.delenv(name, raising=False)
-        patch.setattr(supervisor, "PREFERRED", dict.fromkeys(supervisor.PREFERRED, 0))
+        patch.setattr(supervisor, "PREFERRED", preferred or dict.fromkeys(PREFERRED, 0))
         signers = root / "trusted-signers.json"
         signers.write_text(json.dumps({"signers": [{"public_key": public_key_base64(VENDOR_KEY), "vendor": "Acme"}]}))
         environment = {
             "PYTHONPATH": str(ROOT),
             "EUCORA_TRUSTED_SIGNERS_FILE": str(signers),
-            "EUCORA_TEMPORAL_WAIT_SECONDS": "4",
+            "EUCORA_TEMPORAL_WAIT_SECONDS": "2",
             "EUCORA_FLEET_TIMEOUT_SECONDS": "200",  # an answer that a fault delays is waited for
         }
         with Stack(root, fleet=PLAN, environment=environment) as stack:
-            info = stack.start()
+            info = stack.start(say)
             no_reuse = httpx.Limits(max_keepalive_connections=0)  # who is killed leaves no half-open connections
             options: dict[str, Any] = {"trust_env": False, "timeout": 60, "limits": no_reuse}
             engine = f"http://127.0.0.1:{info.ports['temporal-http']}/api/v1/namespaces/default"
@@ -323,15 +330,20 @@ def running(root: Path) -> Iterator[Live]:
                 yield Live(stack=stack, http=http, engine=engine_http)
 
 
-def started(history: list[dict[str, Any]], activity: str) -> Counter[int]:
-    """How many activities of that type were done at which attempt."""
-    names = {
-        event["eventId"]: event["activityTaskScheduledEventAttributes"]["activityType"]["name"]
+def started(history: list[dict[str, Any]], activity: str, *, queue: str = "") -> Counter[int]:
+    """At which attempt each activity of that type was done, on ``queue`` or on all: attempt to how many."""
+    scheduled = {
+        event["eventId"]: event["activityTaskScheduledEventAttributes"]
         for event in history
         if "activityTaskScheduledEventAttributes" in event
     }
-    found = [event.get("activityTaskStartedEventAttributes") for event in history]
-    return Counter(int(one["attempt"]) for one in found if one and names[one["scheduledEventId"]] == activity)
+    wanted = {
+        number
+        for number, one in scheduled.items()
+        if one["activityType"]["name"] == activity and queue in ("", one["taskQueue"]["name"])
+    }
+    found = (event.get("activityTaskStartedEventAttributes", {}) for event in history)
+    return Counter(int(one["attempt"]) for one in found if one.get("scheduledEventId") in wanted)
 
 
 def log_of(folder: Folder, service: str) -> str:

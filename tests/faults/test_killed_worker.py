@@ -44,10 +44,6 @@ def stop_after(live: Live, action: str) -> None:
     live.faults({"plane": NAIVE, "action": action, "kind": "delay_after", "delay_seconds": KEPT_WAITING})
 
 
-def applied(live: Live, deployment: str, action: str) -> None:
-    wait_for(f"{action} on {NAIVE}", lambda: live.received(deployment, plane=NAIVE, action=action))
-
-
 def struck(live: Live) -> None:
     """Return once every fault that was set has struck."""
     wait_for("the fault to strike", lambda: not live.waiting_faults())
@@ -66,21 +62,21 @@ def in_rollback(live: Live) -> str:
 def in_publish(live: Live) -> str:
     stop_after(live, "create_app")
     deployment = live.begin("Killed in publish")
-    applied(live, deployment, "create_app")
+    live.applied(deployment, NAIVE, "create_app")
     return deployment
 
 
 def in_assign(live: Live) -> str:
     stop_after(live, "assign")
     deployment = live.begin("Killed in assign")
-    applied(live, deployment, "assign")
+    live.applied(deployment, NAIVE, "assign")
     return deployment
 
 
 def in_assign_with_a_lost_answer(live: Live) -> str:
     live.faults({"plane": NAIVE, "action": "assign", "kind": "lose_after"})
     deployment = live.begin("Killed after a lost answer")
-    applied(live, deployment, "assign")
+    live.applied(deployment, NAIVE, "assign")
     # The next attempt begins by looking for what the first one did; it dies while it looks.
     live.faults({"plane": NAIVE, "action": "find", "kind": "delay_before", "delay_seconds": KEPT_WAITING})
     struck(live)
@@ -90,7 +86,7 @@ def in_assign_with_a_lost_answer(live: Live) -> str:
 def in_rehearsal(live: Live) -> str:
     stop_after(live, "uninstall")
     deployment = live.begin("Killed in rehearsal")
-    applied(live, deployment, "uninstall")
+    live.applied(deployment, NAIVE, "uninstall")
     return deployment
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.faults.live import NAIVE, RINGS, Live, wait_for
+from workflows.ids import deployment_workflow_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -47,13 +48,13 @@ def outage(live: Live) -> Outage:
         post = live.petra.post("/deployments", request, key=KEY)
         deployments = live.rows("SELECT id FROM deployment WHERE application_name = 'Submitted meanwhile'")
         keys = live.rows("SELECT resource_id, response_status FROM idempotency_key WHERE key = %s", KEY)
-        vote = live.vote(reviewed, "cab-anna", key="anna's vote")
+        vote = live.vote(reviewed, "cab-anna", key="annas-vote")
         view = live.petra.get(f"/deployments/{held}")
         health = live.as_("auditor-ava").get("/health")
         live.stack.kill("api")
     live.stack.restart("api")
     retried = wait_for("the submission to be taken", lambda: _created(live, request))
-    wait_for("the vote to be taken", lambda: live.vote(reviewed, "cab-anna", key="anna's vote").is_success or None)
+    wait_for("the vote to be taken", lambda: live.vote(reviewed, "cab-anna", key="annas-vote").is_success or None)
     for deployment in (retried.json()["deployment_id"], under_way, reviewed):
         live.until(deployment, "COMPLETED")
     live.reached(held, "GATE_EVALUATED", "CANARY")
@@ -120,8 +121,8 @@ def test_the_same_submission_later_is_the_deployment_that_was_promised(outage: O
 
 def test_it_started_exactly_one_workflow(live: Live, outage: Outage) -> None:
     deployment = outage.retried.json()["deployment_id"]
-    found = live.engine.get("/workflows", params={"query": f"WorkflowId = 'deployment/{deployment}'"}).json()
-    assert len(found["executions"]) == 1
+    query = f"WorkflowId = '{deployment_workflow_id(deployment)}'"
+    assert len(live.engine.get("/workflows", params={"query": query}).json()["executions"]) == 1
     assert len(live.events(deployment, "DEPLOYMENT_CREATED")) == 1
     assert live.amiss(deployment) == []
 

@@ -4,8 +4,8 @@
     python -m tests.replay.save_histories NAME ...        these, if they are missing
     python -m tests.replay.save_histories --overwrite     all of them anew
 
-A history that is kept stands for the deployments that are under way: overwrite it only while no release has run the code
-that made it. Afterwards a changed path gets a scenario and a history of its own beside the old one.
+A history that is kept stands for the deployments that are under way: overwrite it only while no release has run the
+code that made it. Afterwards a changed path gets a scenario and a history of its own beside the old one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from eucora.runtime.client import DATA_CONVERTER
 from eucora.runtime.correlation import CorrelationInterceptor
 from eucora.stack.temporal import dynamic_config_arguments, locate_temporal
 from tests.domain.builders import plan
-from tests.replay.scenarios import SCENARIOS, Scenario
+from tests.replay.scenarios import SCENARIOS, Scenario, continued
 from tests.workflows import harness
 from tests.workflows.conftest import Rollout
 from tests.workflows.harness import Modelled
@@ -37,11 +37,16 @@ from workflows.search_attributes import ALL
 
 HISTORIES = Path(__file__).with_name("histories")
 CONTINUED = "continued_as_new"
-"""The path ``automated_on_two_planes`` on a server that suggests continue-as-new early; one history for each run."""
-SUGGESTED_AFTER_EVENTS = 60
+"""A path on a server that suggests continue-as-new early; one history for each run."""
+SUGGESTED_AFTER_EVENTS = 120
 
-NOT_KEPT = frozenset({"stackTrace", "identity", "workerVersion", "binaryChecksum", "workerInstanceKey"})
-"""Members of events that tell about the machine; a replay does not read them."""
+NOT_KEPT = frozenset(
+    {
+        *("stackTrace", "identity", "workerVersion", "binaryChecksum", "workerInstanceKey"),  # they tell of a machine
+        *("taskId", "requestId", "historySizeBytes", "meteringMetadata"),  # the server's book-keeping
+    }
+)
+"""Members of events that a replay does not read."""
 
 
 @asynccontextmanager
@@ -58,7 +63,9 @@ async def server(*arguments: str) -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-async def take(env: WorkflowEnvironment, name: str, scenario: Scenario, state: DeploymentState) -> list[WorkflowHistory]:
+async def take(
+    env: WorkflowEnvironment, name: str, scenario: Scenario, state: DeploymentState
+) -> list[WorkflowHistory]:
     """Run a scenario to its end; returns the history of each of its runs. Raises ``AssertionError`` for another end."""
     world = Modelled()
     async with AsyncExitStack() as stack:
@@ -93,9 +100,13 @@ async def _runs(env: WorkflowEnvironment, run: Rollout) -> AsyncIterator[Workflo
 
 
 def cleaned(node: Any) -> Any:
-    """The history without what tells about the machine."""
+    """The history without what a replay does not read; a sticky task queue, too, is named for its machine."""
     if isinstance(node, dict):
-        return {key: cleaned(value) for key, value in node.items() if key not in NOT_KEPT}
+        return {
+            key: cleaned(value)
+            for key, value in node.items()
+            if key not in NOT_KEPT and not (isinstance(value, dict) and value.get("kind") == "TASK_QUEUE_KIND_STICKY")
+        }
     if isinstance(node, list):
         return [cleaned(item) for item in node]
     return node
@@ -126,10 +137,10 @@ async def save(names: list[str], *, overwrite: bool) -> None:
     if CONTINUED in wanted:
         early = f"limit.historyCount.suggestContinueAsNew={SUGGESTED_AFTER_EVENTS}"
         async with server("--dynamic-config-value", early) as env:
-            scenario, state = SCENARIOS["automated_on_two_planes"]
+            taken = await take(env, CONTINUED, continued, DeploymentState.COMPLETED)
             for old in HISTORIES.glob(f"{CONTINUED}*.json"):
                 old.unlink()
-            for number, history in enumerate(await take(env, CONTINUED, scenario, state), start=1):
+            for number, history in enumerate(taken, start=1):
                 write(f"{CONTINUED}_{number}", history)
                 print(f"{CONTINUED}_{number}: {len(history.events)} events")  # noqa: T201 - a command line
 

@@ -35,7 +35,6 @@ from eucora.domain.vocabulary import (
     Role,
 )
 from eucora.signing.keys import key_id_of, new_private_key, public_key_base64
-from tests.workflows import harness
 from tests.workflows.conftest import MakeRollout, Rollout
 from tests.workflows.harness import DEVICES, FAR_AWAY, TRUSTED, Modelled, signed
 
@@ -60,7 +59,7 @@ def ends(state: DeploymentState) -> Callable[[Scenario], Scenario]:
 
 @ends(DeploymentState.COMPLETED)
 async def automated_on_two_planes(make: MakeRollout, world: Modelled) -> Rollout:
-    run = await make(planes=("sim-windows", "sim-mac"))
+    run = await make(planes=("sim-windows", "sim-mac"), rings=2)
     await run.submitted()
     return run
 
@@ -81,7 +80,7 @@ async def reviewed_with_conditions(make: MakeRollout, world: Modelled) -> Rollou
 @ends(DeploymentState.ROLLED_BACK)
 async def breached_and_rolled_back(make: MakeRollout, world: Modelled) -> Rollout:
     world.outcome = lambda ring, _: (DEVICES[ring] - 2, 2) if ring == "CANARY" else (DEVICES[ring], 0)
-    return await make(planes=("sim-windows", "sim-mac"), rings=2)
+    return await make(rings=2)
 
 
 @ends(DeploymentState.REJECTED)
@@ -118,7 +117,7 @@ async def held_and_released(make: MakeRollout, world: Modelled) -> Rollout:
 
 @ends(DeploymentState.ROLLED_BACK)
 async def rolled_back_by_an_operator(make: MakeRollout, world: Modelled) -> Rollout:
-    run = await make(rings=3)
+    run = await make(rings=2)
     await run.forward(5 * HOUR)
     await run.control("roll_back", signed(run.plan, RollBackRollout(why=WHY), "olga-ops", Role.ENDPOINT_OPS))
     return run
@@ -149,7 +148,7 @@ async def review_lapsed_and_opened_again(make: MakeRollout, world: Modelled) -> 
 
 @ends(DeploymentState.ROLLED_BACK)
 async def approval_revoked(make: MakeRollout, world: Modelled) -> Rollout:
-    run = await make(score=60, rings=3)
+    run = await make(score=60, rings=2)
     await run.forward(MINUTES)
     await run.vote("cab-anna")
     await run.forward(HOUR)
@@ -233,16 +232,20 @@ async def strangers_at_the_door(make: MakeRollout, world: Modelled) -> Rollout:
         await run.handle.cancel()
     await run.forward(MINUTES)
     assert run.types.count("ACCESS_DENIED") == 5
-    for _ in range(220):
-        await run.handle.signal("cab_decision", {})
     await run.vote("cab-anna", CabDecision.REJECTED)
     return run
+
+
+async def continued(make: MakeRollout, world: Modelled) -> Rollout:
+    """Not registered: it wants a server that suggests continue-as-new early.
+
+    Two rings only, because the server's experimental time skipping carries its offset into the next run, now and then
+    twice: so no run may be continued after the first skip.
+    """
+    return await make(planes=("sim-windows", "sim-mac"), rings=2)
 
 
 def refusal(code: str, error_class: str) -> ApplicationError:
     """What an activity raises when a plane says no for good."""
     details = {"error_class": error_class, "field": ""}
     return ApplicationError(f"the modelled world says {code}", details, type=code, non_retryable=True)
-
-
-__all__ = ["SCENARIOS", "Scenario", "harness"]
