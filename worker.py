@@ -11,13 +11,14 @@ import asyncio
 import os
 import sys
 
+from eucora.domain.errors import Unavailable
 from eucora.observability import configure_logging
 from eucora.runtime.workers import run_workers
 from eucora.settings import MissingSetting, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a worker until it is told to stop. Exit status 2 says that something is not configured."""
+    """Run a worker until it is told to stop. Exit status 2: something is not configured; 1: Temporal does not answer."""
     parser = argparse.ArgumentParser(prog="worker", description="Run eucora's workflows and activities.")
     parser.add_argument("--queues", help="all, or names separated by commas (default: EUCORA_WORKER_QUEUES)")
     parser.add_argument("--health-port", type=int, help="port of /live and /ready; 0 = none")
@@ -31,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except MissingSetting as missing:
         print(f"worker: {missing}", file=sys.stderr)  # noqa: T201 - logging may not be configured yet
         return 2
+    except Unavailable as down:
+        print(f"worker: {down.sentence}", file=sys.stderr)  # noqa: T201 - see above
+        return 1
     return 0
 
 

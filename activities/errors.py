@@ -28,6 +28,8 @@ LONGEST_MESSAGE = 1000
 """Bytes of UTF-8 kept of a failure's message."""
 LONGEST_FIELD = 200
 HEARTBEAT_EVERY = timedelta(seconds=2)
+DEFECT_ATTEMPTS = 5
+"""Attempts of an activity that fails on a bug, before the failure is final and becomes a fact or stops its workflow."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,11 +70,16 @@ def failure_of(error: EucoraError) -> ApplicationError:
 
 
 def _defect(error: Exception) -> ApplicationError:
-    name = type(error).__name__
+    """A bug of ours: tried a few times, because a bad moment can look like one, then final, so that it is seen.
+
+    Its text stays in the log: nobody knows what stands in it.
+    """
+    last = activity.in_activity() and activity.info().attempt >= DEFECT_ATTEMPTS
     return ApplicationError(
-        _bounded(str(error), LONGEST_MESSAGE) or name,
-        {"error_class": ErrorClass.TRANSIENT.value, "field": ""},
-        type=name,
+        f"a defect of eucora ({type(error).__name__}); the worker's log has the rest",
+        {"error_class": (ErrorClass.PERMANENT if last else ErrorClass.TRANSIENT).value, "field": ""},
+        type="defect",
+        non_retryable=last,
     )
 
 

@@ -22,6 +22,7 @@ from eucora.ports.claims import ChangeClaims
 from eucora.ports.history import History
 from eucora.ports.packs import Assessments, PackDocument, Packs
 from eucora.ports.submissions import Submissions
+from eucora.signing.starts import start_digest
 from models.messages import activities as a
 from models.messages.codec import assessment_to_json
 
@@ -51,8 +52,8 @@ class GovernanceActivities:
         """Check the submission and its pack again: who submitted, digest, artifact's bytes, and what blocks it."""
         plan = request.plan
         with as_failures():
-            if not await self._submissions.accepted(plan.deployment_id, plan.requester):
-                sentence = "the API has accepted no such deployment from this person; submit it through the API"
+            if not await self._submissions.accepted(plan.deployment_id, start_digest(plan, request.trusted_keys)):
+                sentence = "the API has started no such deployment with these keys; submit it through the API"
                 raise Refused(sentence, code="not_submitted", field="deployment_id")
             stored, pack = await self._pack(plan.pack_digest)
             for blocker in blockers(pack):

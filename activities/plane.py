@@ -16,7 +16,7 @@ from activities.errors import as_failures, heartbeating, not_yet
 from activities.memberships import Memberships
 from eucora.domain import gates
 from eucora.domain.devices import Device, DeviceState, DeviceStatus
-from eucora.domain.errors import NotFound, PlaneNotFound
+from eucora.domain.errors import NotFound, PlaneNotFound, PlanePermanent
 from eucora.domain.facts import CohortSize, PlaneMembership, SiteCount
 from eucora.domain.plan import Cohort
 from eucora.domain.rings import CohortEmpty, Member, select
@@ -173,6 +173,9 @@ class PlaneActivities:
     async def roll_back(self, request: a.RollBack) -> a.RolledBack:
         """Take the release off the devices by the plane's strategy, and return when the plane shows every one clean."""
         with as_failures():
+            stopped = await self._stopped(request.deployment_id, request.operation, request.plane, request.ring)
+            if stopped is not None:
+                return a.RolledBack(stopped=stopped)
             async with heartbeating():
                 plane = self._plane(request.plane)
                 package = await self._package(request.pack_digest)
@@ -203,6 +206,9 @@ class PlaneActivities:
         By an assignment of its own: a retry is for devices whose attempts are used up, not for those rolled back.
         """
         with as_failures():
+            stopped = await self._stopped(request.deployment_id, Operation.REINSTALL, request.plane, request.ring)
+            if stopped is not None:  # the rehearsal is half done: it goes on where it stands
+                raise not_yet(f"held by {stopped.who}: {stopped.why}", request.poll_interval)
             async with heartbeating():
                 plane = self._plane(request.plane)
                 key = EffectKey(
@@ -220,7 +226,7 @@ class PlaneActivities:
         if state is not None and state.state is DeviceState.FAILED and state.attempts >= request.max_attempts:
             with as_failures():
                 sentence = f"{request.device_id} did not take the release again: {state.error or 'no reason given'}"
-                raise PlaneNotFound(sentence, code="reinstall_failed")
+                raise PlanePermanent(sentence, code="reinstall_failed")
         if state is None or state.state is not DeviceState.SUCCEEDED or gone.complete:
             raise not_yet(f"{request.device_id} does not carry the release again yet", request.poll_interval)
         return a.Reinstalled(device_id=request.device_id)

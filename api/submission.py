@@ -31,6 +31,7 @@ from eucora.observability import context
 from eucora.policy.library import shipped_risk_models
 from eucora.store import idempotency_queries
 from eucora.store.deployment_queries import find_deployment, get_state
+from eucora.store.submissions import PostgresSubmissions
 from models.messages.deployment import SubmitOutcome
 from models.wire.deployments import DeploymentRequest, Submission
 
@@ -148,6 +149,7 @@ async def load_pack(services: Services, pack_digest: str, *, caller: Principal) 
 
 async def _start(services: Services, plan: RolloutPlan, *, caller: Principal, key: str) -> Answered:
     with context(correlation_id=plan.correlation_id, deployment_id=plan.deployment_id):
+        await PostgresSubmissions(services.database).register(plan.deployment_id, services.gateway.start_digest(plan))
         try:
             outcome = await services.gateway.submit(plan, caller)
         except WorkflowClosed:

@@ -35,6 +35,7 @@ from eucora.domain.plan import RolloutPlan
 from eucora.identity.principal import Principal
 from eucora.signing.claims import message_body, sign_claim
 from eucora.signing.keys import key_id_of, public_key_base64
+from eucora.signing.starts import start_digest
 from models.messages.claims import SignedClaim
 from models.messages.deployment import ControlOutcome, StartDeployment, SubmitOutcome
 from models.messages.envelope import SignedMessage
@@ -133,6 +134,10 @@ class TemporalGateway:
         self._wait = wait
         self._clock = clock
         self._trusted = (TrustedKey(key_id=key_id_of(key), public_key=public_key_base64(key)),)
+
+    def start_digest(self, plan: RolloutPlan) -> str:
+        """What a start of this plan stands for; registered before :meth:`submit`, asked for when evidence is sealed."""
+        return start_digest(plan, self._trusted)
 
     async def submit(self, plan: RolloutPlan, principal: Principal) -> SubmitOutcome | None:
         """Start the deployment's workflow, or find it running, and wait for the outcome of its submission.
@@ -256,13 +261,13 @@ class TemporalGateway:
         return tuple(found)
 
     async def _look(self) -> str:
-        async with _away():
+        async with _away(within=LOOK):
             answer = await self._client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=LOOK)
         return answer.server_version
 
     async def _exists(self, workflow_id: str) -> bool:
         try:
-            async with _away():
+            async with _away(within=LOOK):
                 await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=LOOK)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
@@ -320,10 +325,19 @@ class TemporalGateway:
 
 
 @asynccontextmanager
-async def _away() -> AsyncIterator[None]:
-    """Turn what an engine that cannot be reached raises into ``Unavailable``; everything else passes."""
+async def _away(*, within: timedelta | None = None) -> AsyncIterator[None]:
+    """Turn what an engine that cannot be reached raises into ``Unavailable``; everything else passes.
+
+    ``within`` bounds the call and its repetitions: an RPC's own timeout is for each try, and the SDK tries for 10 s.
+    """
+    bound = asyncio.timeout(None if within is None else within.total_seconds())
     try:
-        yield
+        async with bound:
+            yield
+    except TimeoutError:
+        if not bound.expired():
+            raise  # the caller's own bound
+        raise _unreachable() from None
     except RPCError as error:
         if error.status in _AWAY:
             raise _unreachable() from error

@@ -12,6 +12,7 @@ from activities.plane import PlaneActivities
 from activities.record import RecordActivities
 from eucora.blobs import open_store
 from eucora.connectors import registry
+from eucora.domain.errors import InvalidInput
 from eucora.ports.blobs import BlobStore
 from eucora.ports.plane import Plane
 from eucora.settings import MissingSetting, Settings
@@ -41,11 +42,15 @@ class Core:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Core]:
-        """Build, yield, close. Raises ``MissingSetting`` naming what is not configured."""
+        """Build, yield, close. Raises ``MissingSetting`` naming what is not configured, or not so that it can be."""
         if settings.database_url is None:
             raise MissingSetting("DATABASE_URL is not set: the worker keeps its record in Postgres")
         async with AsyncExitStack() as stack:
-            database = Database.at(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+            try:
+                database = Database.at(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+                blobs = open_store(settings.blob_url)
+            except InvalidInput as wrong:
+                raise MissingSetting(wrong.sentence) from None
             stack.push_async_callback(database.close)
             built: dict[str, Plane] = {}
 
@@ -57,7 +62,7 @@ class Core:
 
             yield cls(
                 database=database,
-                blobs=open_store(settings.blob_url),
+                blobs=blobs,
                 planes=tuple(registry.configured_planes(environment)),
                 build_plane=build,
             )

@@ -15,7 +15,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.governance import GovernanceActivities
@@ -111,6 +111,11 @@ class DeploymentWorkflow:
         """
         try:
             return await self._loop()
+        except ActivityError as error:
+            # The record or the release was refused for good. As a Temporal failure it would end the workflow while its
+            # devices are half way; as a bug it is retried, shown and named until somebody looks.
+            self._bug = RuntimeError(str(error.cause or error))
+            return False
         except asyncio.CancelledError:
             sentence = (
                 "a running deployment ends by roll_back or cancel through the API, never by cancelling its workflow"
@@ -132,8 +137,7 @@ class DeploymentWorkflow:
             await self._end()
             return True
         # Before anything is started: a task that is cancelled before its first step never ends (it never began).
-        await self._continue_as_new_if_suggested()
-        if self._changed:
+        if await self._continue_as_new_if_suggested():
             return False
         self._reconcile(commands)
         self._show(commands)
@@ -265,11 +269,12 @@ class DeploymentWorkflow:
         self._show(())
         await self._let_handlers_finish()
 
-    async def _continue_as_new_if_suggested(self) -> None:
+    async def _continue_as_new_if_suggested(self) -> bool:
+        """Return False when nothing has changed, True when the loop must look again before it goes on."""
         if not workflow.info().is_continue_as_new_suggested():
-            return
+            return False
         if any(not isinstance(self._commands[key], c.Observe) for key in self._running):
-            return
+            return False
         for task in self._running.values():
             task.cancel()
         await workflow.wait_condition(lambda: not self._running)
@@ -277,6 +282,7 @@ class DeploymentWorkflow:
         if not self._strangers:
             workflow.continue_as_new(self._start.model_copy(update={"state": self._state}))
         self._count_strangers()
+        return True
 
     async def _let_handlers_finish(self) -> None:
         """Wait until no handler is under way, and store what they wait for meanwhile."""
@@ -363,6 +369,9 @@ class DeploymentWorkflow:
         await workflow.wait_condition(lambda: self._recorded >= sequence)
         if isinstance(verdict, Denial):
             raise ApplicationError(verdict.sentence, type=verdict.code, non_retryable=True)
+        if not verdict.facts:
+            sentence = "this message was judged before; the deployment's events say what it came to"
+            raise ApplicationError(sentence, type="already_judged", non_retryable=True)
         if isinstance(verdict.refusal, Refusal):
             raise ApplicationError(verdict.refusal.sentence, type=verdict.refusal.code, non_retryable=True)
         message_id = str((payload.get("claim") or {}).get("message_id", "")) if isinstance(payload, dict) else ""
@@ -429,6 +438,13 @@ class DeploymentWorkflow:
     def unknown(self, name: str, _args: Sequence[RawValue]) -> None:
         """Refuse and record a signal of a name that does not exist."""
         self._deny(Denial(message=name[:100], code="message_unknown", sentence="there is no such message"))
+
+    @workflow.update(dynamic=True)
+    async def unknown_control(self, name: str, _args: Sequence[RawValue]) -> None:
+        """Refuse and record an update of a name that does not exist."""
+        denial = Denial(message=name[:100], code="message_unknown", sentence="there is no such control")
+        self._deny(denial)
+        raise ApplicationError(denial.sentence, type=denial.code, non_retryable=True)
 
     @workflow.update(description="Wait for the outcome of the submission")
     async def submit(self) -> SubmitOutcome:

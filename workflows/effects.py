@@ -27,7 +27,7 @@ from workflows import policies
 T = TypeVar("T")
 
 
-class Refusal(Exception):
+class Failure(Exception):
     """An activity failed for good: the domain's code and sentence, the field at fault, and the class of the error."""
 
     def __init__(self, code: str, sentence: str, field: str, error_class: ErrorClass) -> None:
@@ -35,7 +35,7 @@ class Refusal(Exception):
         self.code, self.sentence, self.field, self.error_class = code, sentence, field, error_class
 
 
-def refusal_of(error: ActivityError) -> Refusal:
+def failure_of(error: ActivityError) -> Failure:
     """Unwrap an activity's failure. Re-raises a cancellation."""
     if is_cancelled_exception(error):
         raise asyncio.CancelledError from error
@@ -43,10 +43,10 @@ def refusal_of(error: ActivityError) -> Refusal:
     if isinstance(cause, ApplicationError):
         details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
         error_class = ErrorClass(details.get("error_class", ErrorClass.PERMANENT))
-        return Refusal(cause.type or "error", cause.message, str(details.get("field") or ""), error_class)
+        return Failure(cause.type or "error", cause.message, str(details.get("field") or ""), error_class)
     if isinstance(cause, exceptions.TimeoutError):
-        return Refusal("timed_out", "it was not done in time", "", ErrorClass.TRANSIENT)
-    return Refusal("error", str(cause or error), "", ErrorClass.PERMANENT)
+        return Failure("timed_out", "it was not done in time", "", ErrorClass.TRANSIENT)
+    return Failure("error", str(cause or error), "", ErrorClass.PERMANENT)
 
 
 class Effects:
@@ -87,12 +87,12 @@ class Effects:
         try:
             sealed = await workflow.execute_activity_method(
                 GovernanceActivities.seal_evidence,
-                a.SealEvidence(plan=state.plan),
+                a.SealEvidence(plan=state.plan, trusted_keys=state.trusted_keys),
                 summary=f"seal evidence of {state.plan.application.name} {state.plan.application.version}",
                 **policies.DATABASE,
             )
         except ActivityError as error:
-            return (_rejected(refusal_of(error)),)
+            return (_rejected(failure_of(error)),)
         return (
             f.EvidenceSealed(
                 at=workflow.now(),
@@ -152,7 +152,7 @@ class Effects:
                 **policies.DATABASE,
             )
         except ActivityError as error:
-            refusal = refusal_of(error)
+            refusal = failure_of(error)
             return (
                 f.DeploymentFailed(
                     at=workflow.now(),
@@ -174,19 +174,22 @@ class Effects:
     async def _reseal(self, command: c.ResealEvidence, state: RolloutState) -> tuple[f.Fact, ...]:
         assert state.evidence is not None, "sealed before it is sealed again"  # noqa: S101 - invariant
         ring = state.plan.rings[command.checkpoint].name
-        sealed = await workflow.execute_activity_method(
-            GovernanceActivities.reseal_evidence,
-            a.ResealEvidence(
-                deployment_id=state.plan.deployment_id,
-                pack_digest=state.evidence.pack_digest,
-                checkpoint=command.checkpoint,
-                artifact_sha256=state.plan.artifact_sha256,
-                rings=state.rings,
-                sealed_at=workflow.now(),
-            ),
-            summary=f"seal the pack for the review before {ring}",
-            **policies.DATABASE,
-        )
+        try:
+            sealed = await workflow.execute_activity_method(
+                GovernanceActivities.reseal_evidence,
+                a.ResealEvidence(
+                    deployment_id=state.plan.deployment_id,
+                    pack_digest=state.evidence.pack_digest,
+                    checkpoint=command.checkpoint,
+                    artifact_sha256=state.plan.artifact_sha256,
+                    rings=state.rings,
+                    sealed_at=workflow.now(),
+                ),
+                summary=f"seal the pack for the review before {ring}",
+                **policies.DATABASE,
+            )
+        except ActivityError as error:
+            return (_connector_error(ring, "evidence", "reseal", failure_of(error)),)
         return (
             f.EvidenceResealed(
                 at=workflow.now(),
@@ -227,7 +230,7 @@ class Effects:
         for target, result in zip(ring.targets, results, strict=True):
             plane = target.plane
             if isinstance(result, ActivityError):
-                return (_connector_error(ring.name, plane, "freeze", refusal_of(result)),)
+                return (_connector_error(ring.name, plane, "freeze", failure_of(result)),)
             if isinstance(result, BaseException):
                 raise result
             if result.stopped is not None:
@@ -304,7 +307,7 @@ class Effects:
                 **policies.EFFECT,
             )
         except ActivityError as error:
-            return _connector_error(command.ring, command.plane, operation, refusal_of(error))
+            return _connector_error(command.ring, command.plane, operation, failure_of(error))
         return done if done.stopped is None else _stopped(done.stopped)
 
     async def _observe(self, command: c.Observe, state: RolloutState) -> tuple[f.Fact, ...]:
@@ -330,7 +333,7 @@ class Effects:
                 **policies.OBSERVE,
             )
         except ActivityError as error:
-            return (_connector_error(command.ring, command.plane, "observe", refusal_of(error)),)
+            return (_connector_error(command.ring, command.plane, "observe", failure_of(error)),)
         return (f.PlaneObserved(at=workflow.now(), ring=command.ring, plane=command.plane, figures=observed.figures),)
 
     async def _rehearse(self, command: c.Rehearse, state: RolloutState) -> tuple[f.Fact, ...]:
@@ -352,7 +355,7 @@ class Effects:
             )
             device = picked.device_id
             rolled_back = self._roll_back_request(command.ring, command.plane, state, run)
-            await workflow.execute_activity_method(
+            undone = await workflow.execute_activity_method(
                 PlaneActivities.roll_back,
                 rolled_back.model_copy(
                     update={"operation": Operation.REHEARSE, "revision": command.revision, "device_id": device}
@@ -363,6 +366,8 @@ class Effects:
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 **policies.EFFECT,
             )
+            if undone.stopped is not None:
+                return (_stopped(undone.stopped),)
             await workflow.execute_activity_method(
                 PlaneActivities.reinstall,
                 a.Reinstall(
@@ -383,12 +388,12 @@ class Effects:
                 **policies.EFFECT,
             )
         except ActivityError as error:
-            return (self._rehearsed(command, state, device, refusal_of(error)),)
+            return (self._rehearsed(command, state, device, failure_of(error)),)
         return (self._rehearsed(command, state, device, None),)
 
     @staticmethod
     def _rehearsed(
-        command: c.Rehearse, state: RolloutState, device: str, refusal: Refusal | None
+        command: c.Rehearse, state: RolloutState, device: str, refusal: Failure | None
     ) -> f.RollbackRehearsed:
         sentence = "rolled back, verified gone, installed again" if refusal is None else refusal.sentence
         return f.RollbackRehearsed(
@@ -431,7 +436,7 @@ class Effects:
                 **policies.EFFECT,
             )
         except ActivityError as error:
-            refusal = refusal_of(error)
+            refusal = failure_of(error)
             return (
                 f.RollbackFailed(
                     at=workflow.now(),
@@ -442,6 +447,8 @@ class Effects:
                     error_class=refusal.error_class,
                 ),
             )
+        if done.stopped is not None:
+            return (_stopped(done.stopped),)
         return (
             f.PlaneRolledBack(
                 at=workflow.now(),
@@ -459,7 +466,7 @@ def _place(state: RolloutState, ring: str, plane: str) -> tuple[RingRun, PlaneRu
     return run, run.plane(plane)
 
 
-def _rejected(refusal: Refusal) -> f.DeploymentRejected:
+def _rejected(refusal: Failure) -> f.DeploymentRejected:
     return f.DeploymentRejected(
         at=workflow.now(),
         code=refusal.code,
@@ -469,7 +476,7 @@ def _rejected(refusal: Refusal) -> f.DeploymentRejected:
     )
 
 
-def _connector_error(ring: str, plane: str, operation: str, refusal: Refusal) -> f.ConnectorError:
+def _connector_error(ring: str, plane: str, operation: str, refusal: Failure) -> f.ConnectorError:
     return f.ConnectorError(
         at=workflow.now(),
         ring=ring,

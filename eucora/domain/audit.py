@@ -42,6 +42,11 @@ def first_unfounded(facts: Sequence[f.Fact]) -> Unfounded | None:
     """Fold a deployment's stream and decide again at every step; return the first fact that does not follow, or None."""
     if not facts or not isinstance(facts[0], f.DeploymentCreated):
         return Unfounded(index=0, why="a deployment's stream begins with DEPLOYMENT_CREATED")
+    plan = facts[0].plan
+    if (facts[0].actor, facts[0].role) != (plan.requester, next(iter(plan.requester_roles), "")):
+        return Unfounded(index=0, why=f"it was submitted by {plan.requester}, as the plan says")
+    if [ring.order for ring in plan.rings] != list(range(len(plan.rings))):
+        return Unfounded(index=0, why="the rings of the plan are not in order")
     state = begin(facts[0])
     issued: dict[str, c.Command] = {}
     index = 1

@@ -15,7 +15,7 @@ from eucora.domain import gates
 from eucora.domain.approval import tier
 from eucora.domain.rollout import decide
 from eucora.domain.state import RingRun, RolloutState
-from eucora.domain.vocabulary import HoldKind
+from eucora.domain.vocabulary import ErrorClass, HoldKind
 
 
 class DoesNotFollow(Exception):
@@ -28,9 +28,27 @@ Keys = Iterable[str]
 GUARDED = frozenset(HoldKind) - {HoldKind.OPERATOR, HoldKind.NEEDS_PUBLISHER, HoldKind.REVIEW_LAPSED}
 """Holds that a forward effect can come to, because the guard stopped it immediately before it acted."""
 
+SYSTEM = ("eucora", "system")
+SUCCESSES = (
+    f.EvidenceSealed,
+    f.RiskAssessed,
+    f.EvidenceResealed,
+    f.MembershipFrozen,
+    f.PlanePublished,
+    f.PlaneAssigned,
+    f.PlaneObserved,
+    f.RollbackRehearsed,
+    f.PlaneRolledBack,
+    f.DeploymentHeld,
+)
+
 
 def answered(state: RolloutState, fact: f.Fact, issued: Issued) -> tuple[str, ...]:
     """Return the keys of the issued commands that the fact answers. Raises ``DoesNotFollow`` when there is none."""
+    if not isinstance(fact, f.DeploymentHeld):
+        _demand((fact.actor, fact.role) == SYSTEM, f"{fact.actor} ({fact.role}) is not who carries out commands")
+    if isinstance(fact, SUCCESSES):
+        _demand(fact.error_class is ErrorClass.NONE, f"{fact.type} is no error")
     rule = _RULES.get(type(fact))
     found = tuple(key for key in rule(state, fact, issued) if key in issued) if rule else ()
     if not found:

@@ -83,7 +83,7 @@ def _rollback(state: RolloutState) -> tuple[c.Command, ...]:
 def _forward(state: RolloutState, now: datetime) -> tuple[c.Command, ...]:
     due = review_due(state, now)
     reseal: tuple[c.Command, ...] = ()
-    if due is not None and not sealed_for(state, due[0]):
+    if due is not None and not sealed_for(state, due[0]) and state.freeze_failure is None:
         reseal = (c.ResealEvidence(checkpoint=due[0]),)
     ring = state.ring
     if ring is None or ring.promoted_at is not None:

@@ -208,7 +208,7 @@ class RolloutState:
     incidents: tuple[Incident, ...] = ()
     exceptions: tuple[ActiveException, ...] = ()
     freeze_failure: PlaneFailure | None = None
-    """Why the next ring's membership could not be resolved; cleared by a retry."""
+    """Why the next ring could not be prepared (its membership, or the pack for its review); cleared by a retry."""
     adopted_by: str = ""
     """The publisher who adopted a deployment that no publisher created."""
     rollback: Rollback | None = None

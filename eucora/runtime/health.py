@@ -31,8 +31,9 @@ async def serve_health(host: str, port: int, *, client: Client, running: Callabl
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
-            path = [*line.decode("latin-1").split(" "), "", ""][1]
+            # To the end of the head: closing on unread bytes would reset the connection under the answer.
+            request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_SECONDS)
+            path = [*request.decode("latin-1").split(" "), "", ""][1]
             if path == "/live":
                 status, word = HTTPStatus.OK, "live"
             elif path == "/ready":
@@ -44,8 +45,8 @@ async def serve_health(host: str, port: int, *, client: Client, running: Callabl
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"
             writer.write(f"{head}Content-Length: {len(word)}\r\nConnection: close\r\n\r\n{word}".encode())
             await writer.drain()
-        except (TimeoutError, ConnectionError):
-            pass  # a probe that went away needs no answer
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a probe that went away, or is none, needs no answer
         finally:
             writer.close()
 

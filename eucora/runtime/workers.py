@@ -17,7 +17,7 @@ from eucora.bootstrap import Core, core_activities, plane_activities, unknown_qu
 from eucora.runtime.client import connect
 from eucora.runtime.health import serve_health
 from eucora.runtime.sandbox import workflow_runner
-from eucora.settings import Settings
+from eucora.settings import MissingSetting, Settings
 from workflows.deployment import PLANE_QUEUE_PREFIX, DeploymentWorkflow
 
 __all__ = ["run_workers", "select_queues"]
@@ -31,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 def select_queues(wanted: str, *, core: str, planes: Iterable[str]) -> tuple[str, ...]:
-    """Parse ``--queues``: ``all``, or names separated by commas. Raises ``MissingSetting`` naming an unknown queue."""
+    """Parse ``--queues``: ``all``, or names separated by commas.
+
+    Raises ``MissingSetting`` naming an unknown queue, or saying that none is named.
+    """
     known = (core, *(f"{PLANE_QUEUE_PREFIX}{plane}" for plane in planes))
     if wanted.strip() == "all":
         return known
@@ -39,6 +42,8 @@ def select_queues(wanted: str, *, core: str, planes: Iterable[str]) -> tuple[str
     for name in chosen:
         if name not in known:
             raise unknown_queue(name, known)
+    if not chosen:
+        raise MissingSetting(f"no queue is named; queues here: {', '.join(known)}, or all")
     return chosen
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 import psycopg
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -33,9 +33,13 @@ POOL_SECONDS = 10.0
 def driver_url(url: str) -> URL:
     """The URL with our driver: takes ``postgresql://`` and ``postgres://``, by host or by the folder of a socket.
 
-    Raises ``InvalidInput`` (``database_url_invalid``) for another database.
+    Raises ``InvalidInput`` (``database_url_invalid``) for another database, or no URL at all; never repeats it.
     """
-    parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    except (ArgumentError, ValueError):  # a port that is no number
+        sentence = "DATABASE_URL is not a URL: write postgresql://user:password@host/name"
+        raise InvalidInput(sentence, code="database_url_invalid", field="DATABASE_URL") from None
     if parsed.get_backend_name() != "postgresql":
         sentence = f"DATABASE_URL names {parsed.get_backend_name()}; eucora stores in Postgres: postgresql://..."
         raise InvalidInput(sentence, code="database_url_invalid", field="DATABASE_URL")

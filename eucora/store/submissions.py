@@ -1,4 +1,4 @@
-"""Submissions on Postgres: the idempotency row that the API commits before it starts a deployment."""
+"""Submissions on Postgres: insert-only rows that the API commits before it starts a deployment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from eucora.store.engine import Database
 
 __all__ = ["PostgresSubmissions"]
 
-_ACCEPTED = "SELECT 1 FROM idempotency_key WHERE resource_id = %s AND caller = %s"
+_REGISTER = "INSERT INTO submission (deployment_id, start_digest) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_ACCEPTED = "SELECT 1 FROM submission WHERE deployment_id = %s AND start_digest = %s"
 
 
 class PostgresSubmissions:
@@ -15,7 +16,11 @@ class PostgresSubmissions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accepted(self, deployment_id: str, requester: str) -> bool:
+    async def register(self, deployment_id: str, start_digest: str) -> None:
         async with self._database.driver() as connection:
-            cursor = await connection.execute(_ACCEPTED, (deployment_id, requester))
+            await connection.execute(_REGISTER, (deployment_id, start_digest))
+
+    async def accepted(self, deployment_id: str, start_digest: str) -> bool:
+        async with self._database.driver() as connection:
+            cursor = await connection.execute(_ACCEPTED, (deployment_id, start_digest))
             return await cursor.fetchone() is not None

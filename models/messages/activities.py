@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from eucora.domain.facts import CohortSize, Fact, PlaneMembership
+from eucora.domain.facts import CohortSize, Fact, PlaneMembership, TrustedKey
 from eucora.domain.gates import Figures, Mark
 from eucora.domain.plan import Cohort, ComplianceWindows, RolloutPlan, Scope
 from eucora.domain.state import RingRun
@@ -33,9 +33,10 @@ class Recorded(Frozen):
 
 
 class SealEvidence(Frozen):
-    """Check the submitted pack once more and seal it for this plan."""
+    """Check the submission and its pack once more and seal the pack for this plan."""
 
     plan: RolloutPlan
+    trusted_keys: tuple[TrustedKey, ...]
 
 
 class ResealEvidence(Frozen):
@@ -216,10 +217,11 @@ class RollBack(Frozen):
 
 
 class RolledBack(Frozen):
-    """Verified: ``clean`` of ``targeted`` devices no longer carry the release."""
+    """Verified: ``clean`` of ``targeted`` devices no longer carry the release; or what stopped it before it began."""
 
-    targeted: int
-    clean: int
+    targeted: int = 0
+    clean: int = 0
+    stopped: Stopped | None = None
 
 
 class Reinstall(Frozen):

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from eucora.domain.facts import Fact
 from eucora.domain.gates import Figures
+from eucora.domain.plan import RolloutPlan
 from eucora.domain.risk import RiskAssessment
 from eucora.domain.state import RolloutState
 
@@ -26,6 +27,7 @@ __all__ = [
     "fact_to_json",
     "figures_from_json",
     "figures_to_json",
+    "plan_to_json",
     "state_from_json",
     "state_from_text",
     "state_to_json",
@@ -36,6 +38,7 @@ __all__ = [
 
 _FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="type")])
 _STATE: TypeAdapter[RolloutState] = TypeAdapter(RolloutState)
+_PLAN: TypeAdapter[RolloutPlan] = TypeAdapter(RolloutPlan)
 _FIGURES: TypeAdapter[Figures] = TypeAdapter(Figures)
 _ASSESSMENT: TypeAdapter[RiskAssessment] = TypeAdapter(RiskAssessment)
 
@@ -53,6 +56,11 @@ def fact_to_json(fact: Fact) -> dict[str, Any]:
 def fact_from_json(value: dict[str, Any]) -> Fact:
     """The fact that :func:`fact_to_json` wrote. Raises ``pydantic.ValidationError`` (a ``ValueError``)."""
     return _FACT.validate_python(value)
+
+
+def plan_to_json(plan: RolloutPlan) -> dict[str, Any]:
+    """A plan as a JSON object. Raises ``ValueError`` for a time without a zone, NaN, infinity."""
+    return _object(_PLAN.dump_python(plan, warnings="error"))
 
 
 def state_to_json(state: RolloutState) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.tables.access import ChangeClaimTable, IdempotencyKeyTable
+from models.tables.access import ChangeClaimTable, IdempotencyKeyTable, SubmissionTable
 from models.tables.deployments import DeploymentTable, HoldTable, PlaneRunTable, RingRunTable
 from models.tables.governance import (
     ArtifactTable,
@@ -32,4 +32,5 @@ __all__ = [
     "RiskAssessmentTable",
     "RiskModelTable",
     "StreamHeadTable",
+    "SubmissionTable",
 ]

@@ -30,6 +30,16 @@ class IdempotencyKeyTable(SQLModel, table=True):
     completed_at: datetime | None = columns.time(nullable=True)
 
 
+class SubmissionTable(SQLModel, table=True):
+    """A start that the API has accepted: the digest of plan and trusted keys, stored before anything starts."""
+
+    __tablename__ = "submission"
+
+    deployment_id: str = Field(primary_key=True)
+    start_digest: str = Field(primary_key=True)
+    created_at: datetime = columns.time(server_default="clock_timestamp()")
+
+
 class ChangeClaimTable(SQLModel, table=True):
     """One active change per application, scope and ring: the primary key decides."""
 

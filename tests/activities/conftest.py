@@ -24,7 +24,7 @@ from eucora.domain.vocabulary import RollbackStrategy
 from eucora.evidence.pack import EvidencePack
 from eucora.ports.packs import PackDocument
 from eucora.ports.record import FactBatch
-from eucora.store import idempotency_queries
+from eucora.signing.starts import start_digest
 from eucora.store.claims import PostgresClaims
 from eucora.store.engine import Database
 from eucora.store.guard import PostgresGuard
@@ -34,7 +34,7 @@ from eucora.store.progress import PostgresProgress
 from eucora.store.record import PostgresRecord
 from eucora.store.submissions import PostgresSubmissions
 from models.messages import activities as a
-from tests.domain.builders import created, plan
+from tests.domain.builders import KEY, created, plan
 from tests.evidence.builders import AUTHOR, Case
 from tests.fakes.plane import START, FakePlane, FakeWorld, fake_devices
 
@@ -100,18 +100,16 @@ class Site:
 
     async def begin(self) -> DeploymentCreated:
         """Submit as the API does, and record the deployment's first fact: without a record nothing may act."""
-        async with self.database.unit_of_work() as session:
-            await idempotency_queries.begin(
-                session,
-                caller=self.plan.requester,
-                key=self.plan.deployment_id,
-                body_digest="0" * 64,
-                resource_id=self.plan.deployment_id,
-                tenant=self.plan.scope.tenant,
-            )
+        submissions = PostgresSubmissions(self.database)
+        await submissions.register(self.plan.deployment_id, start_digest(self.plan, (KEY,)))
         first = created(self.plan)
         await self.records.append(FactBatch(deployment_id=self.plan.deployment_id, first_sequence=1, facts=(first,)))
         return first
+
+    async def submitted(self, plan: RolloutPlan) -> a.SealEvidence:
+        """Register a start as the API does, and return the request to seal its evidence."""
+        await PostgresSubmissions(self.database).register(plan.deployment_id, start_digest(plan, (KEY,)))
+        return a.SealEvidence(plan=plan, trusted_keys=(KEY,))
 
     async def run(self, function: Callable[[P], Awaitable[R]], request: P) -> R:
         """One attempt of an activity, started at ``now``."""

@@ -156,7 +156,8 @@ class TestAssign:
         assert (await site.run(site.planes.assign, request)).adopted
         assert asked[0] == asked[1] != ()
 
-    async def test_heartbeats(self, site: Site) -> None:
+    async def test_a_long_effect_heartbeats(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("activities.errors.HEARTBEAT_EVERY", timedelta(0))
         beats: list[tuple[object, ...]] = []
         site.env.on_heartbeat = lambda *details: beats.append(details)
         await site.assigned()

@@ -18,7 +18,7 @@ from eucora.evidence.findings import MalwareResult
 from eucora.evidence.pack import EvidencePack, read_pack
 from models.messages import activities as a
 from tests.activities.conftest import PLANE, Site
-from tests.domain.builders import START, membership
+from tests.domain.builders import KEY, START, membership
 from tests.evidence.builders import ARTIFACT, Case, trivy, vulnerability
 
 NOON = START + timedelta(hours=3)
@@ -42,18 +42,21 @@ async def sealed(site: Site, case: Case, pack: EvidencePack) -> RolloutPlan:
 
 class TestSeal:
     async def test_an_evidence_pack_that_holds_is_sealed(self, site: Site) -> None:
-        found = await site.run(site.governance.seal_evidence, a.SealEvidence(plan=site.plan))
+        found = await site.run(site.governance.seal_evidence, a.SealEvidence(plan=site.plan, trusted_keys=(KEY,)))
         assert found == a.Sealed(pack_digest=site.pack.pack_digest, release_digest=site.pack.release_digest, version=1)
 
     async def test_what_the_api_never_accepted_is_refused(self, site: Site) -> None:
-        for change in ({"deployment_id": "d-typed-in"}, {"requester": "mallory"}):
+        for change in ({"deployment_id": "d-typed-in"}, {"requester": "mallory"}, {"quorum": 0}, {"always_cab": True}):
             plan = dataclasses.replace(site.plan, **change)  # type: ignore[arg-type]
-            failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+            failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan, trusted_keys=(KEY,)))
             assert (failure.type, failure.non_retryable) == ("not_submitted", True)
+        stranger = dataclasses.replace(KEY, key_id="k2")
+        request = a.SealEvidence(plan=site.plan, trusted_keys=(KEY, stranger))
+        assert (await site.failure(site.governance.seal_evidence, request)).type == "not_submitted"
 
     async def test_a_pack_that_does_not_exist_is_named(self, site: Site) -> None:
         plan = dataclasses.replace(site.plan, pack_digest="0" * 64)
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.non_retryable) == ("pack_not_found", True)
         assert failure.details[0]["field"] == "pack_digest"
 
@@ -61,7 +64,7 @@ class TestSeal:
     async def test_a_finding_without_an_exception_blocks(self, site: Site, severity: str, code: str) -> None:
         case = Case(scan=trivy(vulnerability(severity=severity)))
         plan = await sealed(site, case, await case.assemble())
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.non_retryable) == (code, True)
         assert failure.details[0]["field"] == "vulnerability_scan.blocking"
         assert "CVE-2026-0001" in failure.message
@@ -71,7 +74,7 @@ class TestSeal:
         document = case.document()
         del document["artifact"]["signature"]
         plan = await sealed(site, case, await case.assemble(document))
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.details[0]["field"]) == ("artifact_unsigned", "artifact.signing")
 
     async def test_malware_blocks(self, site: Site) -> None:
@@ -83,24 +86,24 @@ class TestSeal:
             "scanned_at": "2026-02-28T08:00:00Z",
         }
         plan = await sealed(site, case, await case.assemble(document))
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.details[0]["field"]) == ("malware_detected", "vulnerability_scan.malware")
 
     async def test_a_plan_of_another_artifact_is_refused(self, site: Site) -> None:
         plan = dataclasses.replace(site.plan, artifact_sha256="f" * 64)
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.non_retryable) == ("artifact_differs", True)
         assert failure.details[0]["field"] == "artifact.sha256"
 
     async def test_an_artifact_whose_bytes_changed_is_refused(self, site: Site) -> None:
         site.case.blobs.damage(site.pack.artifact.sha256, ARTIFACT.replace(b"wheel", b"worm!"))
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=site.plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(site.plan))
         assert (failure.type, failure.non_retryable) == ("blob_corrupt", True)
 
     async def test_an_artifact_that_is_gone_is_refused(self, site: Site) -> None:
         fresh = Site(site.database, Case(), site.pack)
         await fresh.begin()
-        failure = await fresh.failure(fresh.governance.seal_evidence, a.SealEvidence(plan=fresh.plan))
+        failure = await fresh.failure(fresh.governance.seal_evidence, await fresh.submitted(fresh.plan))
         assert (failure.type, failure.non_retryable) == ("blob_not_found", True)
 
     async def test_a_pack_that_was_changed_in_the_database_is_refused(
@@ -115,7 +118,7 @@ class TestSeal:
             [plan.pack_digest],
         )
         assert changed.rowcount == 1
-        failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan))
+        failure = await site.failure(site.governance.seal_evidence, await site.submitted(plan))
         assert (failure.type, failure.non_retryable) == ("evidence_tampered", True)
 
 

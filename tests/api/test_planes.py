@@ -12,7 +12,11 @@ from eucora.settings import MissingSetting
 
 async def test_a_manifest_is_read_where_the_settings_are_at_hand() -> None:
     planes = await load_planes(
-        {"EUCORA_PLANES": "sim-windows=sim,far=nowhere", "EUCORA_FLEET_URL": "http://127.0.0.1:1"}
+        {
+            "EUCORA_PLANES": "sim-windows=sim,far=nowhere",
+            "EUCORA_FLEET_URL": "http://127.0.0.1:1",
+            "EUCORA_FLEET_PLANES": "sim-windows=keyed",
+        }
     )
     assert list(planes) == ["sim-windows", "far"]
     assert planes["sim-windows"].strategies

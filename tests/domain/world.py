@@ -18,7 +18,7 @@ from eucora.domain.plan import RolloutPlan
 from eucora.domain.rollout import begin, decide, evolve
 from eucora.domain.settle import settle
 from eucora.domain.state import Review, RolloutState
-from eucora.domain.vocabulary import Role, SiteClass
+from eucora.domain.vocabulary import CabDecision, Role, SiteClass
 from tests.domain.builders import START, created, membership
 
 F = TypeVar("F", bound=f.Occurred)
@@ -67,7 +67,7 @@ class World:
         review = self.state.open_review
         values: dict[str, object] = {
             "checkpoint": review.checkpoint if review else 1,
-            "decision": decision,
+            "decision": CabDecision(decision),
             "pack_digest": review.pack_digest if review else "x",
         }
         values.update(changes)

@@ -62,9 +62,10 @@ class Modelled:
     @activity.defn
     async def record(self, request: a.RecordFacts) -> a.Recorded:
         stored = self.facts[request.deployment_id]
+        known = stored[request.first_sequence - 1 :]
         assert request.first_sequence <= len(stored) + 1
-        del stored[request.first_sequence - 1 :]
-        stored.extend(request.facts)
+        assert list(request.facts[: len(known)]) == known, "other facts at the same place: the port refuses them"
+        stored.extend(request.facts[len(known) :])
         return a.Recorded(sequence=len(stored))
 
     @activity.defn

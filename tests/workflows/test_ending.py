@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 from temporalio import activity
+from temporalio.client import WorkflowUpdateStage
 
 from eucora.domain.vocabulary import DeploymentState
 from models.messages import activities as a
+from models.messages.deployment import SubmitOutcome
 from tests.workflows.conftest import MakeRollout
 from tests.workflows.harness import Modelled
 
@@ -41,11 +43,12 @@ async def test_who_asks_for_the_outcome_while_a_last_fact_is_stored_is_answered(
     run = await rollout(rings=1)
     await world.reached.wait()
     await run.handle.signal("cab_decision", {})
-    asked = asyncio.ensure_future(run.submitted())
-    await run.handle.describe()  # the server has the signal and, most likely, the question
+    asked = await run.handle.start_update(
+        "submit", wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=SubmitOutcome
+    )
     world.go.set()
-    assert (await asked).holder == "d-other"
-    await run.forward()
+    outcome: SubmitOutcome = await asked.result()
+    assert outcome.holder == "d-other"
     assert (await run.handle.result()).state is DeploymentState.REJECTED
     assert run.types[-1] == "ACCESS_DENIED"
     assert run.founded

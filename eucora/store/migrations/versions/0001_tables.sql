@@ -103,7 +103,13 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (caller, key),
     UNIQUE (correlation_id)
 );
-CREATE INDEX ix_idempotency_key_resource_id ON idempotency_key (resource_id);
+
+CREATE TABLE submission (
+    deployment_id VARCHAR NOT NULL,
+    start_digest VARCHAR NOT NULL,
+    created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    PRIMARY KEY (deployment_id, start_digest)
+);
 
 CREATE TABLE line_stop (
     id VARCHAR NOT NULL,
