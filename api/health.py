@@ -9,6 +9,7 @@ from api.services import Services
 from api.temporal_gateway import StuckDeployment
 from eucora.domain.errors import Unavailable
 from models.wire.health import Health, HealthState, PartHealth, StuckWorkflow
+from workflows.deployment import PLANE_QUEUE_PREFIX
 
 __all__ = ["examine", "is_ready", "plane_health"]
 
@@ -73,7 +74,7 @@ async def _core_queue(services: Services) -> PartHealth:
 
 async def plane_health(services: Services, plane: str) -> PartHealth:
     """Whether a worker polls the queue of a plane."""
-    queue = f"{services.settings.plane_queue_prefix}{plane}"
+    queue = f"{PLANE_QUEUE_PREFIX}{plane}"
     return await _queue(services, f"queue {queue}", queue, activities=True, without=HealthState.DEGRADED)
 
 

@@ -31,7 +31,6 @@ done
 keep database_url url eucora_app app_password
 keep eucora_database_owner_url url eucora_owner owner_password
 keep claims.pem openssl genpkey -algorithm ed25519
-keep signing.pem openssl genpkey -algorithm ed25519
 
 if [ ! -s secrets/eucora_entra_client_secret ]; then
   echo "Write the client secret of the Entra ID application to deploy/secrets/eucora_entra_client_secret" >&2

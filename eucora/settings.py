@@ -82,6 +82,9 @@ class Settings(BaseSettings):
 
     api_host: str = Field(default=LOOPBACK, description="Address the API listens on.")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    api_metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the API's Prometheus metrics, on EUCORA_HEALTH_HOST; 0 = none."
+    )
     api_url: str = Field(
         default="http://127.0.0.1:8000",
         description="Where the command line and workers at isolated sites find the API.",
@@ -110,9 +113,6 @@ class Settings(BaseSettings):
         default=None,
         description="PEM file with the API's Ed25519 private key; it signs the claims that signals and updates carry.",
     )
-    signing_key_file: Path | None = Field(
-        default=None, description="PEM file with the Ed25519 private key that signs evidence packs and audit exports."
-    )
     trusted_signers_file: Path | None = Field(
         default=None, description="JSON list of the keys whose signatures of artifacts are trusted, with their vendors."
     )
@@ -131,8 +131,10 @@ class Settings(BaseSettings):
     task_queue: str = Field(
         default="eucora", min_length=1, description="Task queue of the workflows and of the database activities."
     )
-    plane_queue_prefix: str = Field(
-        default="plane-", min_length=1, description="A plane's task queue is this prefix and the plane's name."
+    planes: str = Field(
+        default="",
+        description="The planes and the connector of each, as NAME=CONNECTOR separated by commas; none by default. "
+        "Read by eucora.connectors.registry.",
     )
     worker_queues: str = Field(
         default="all", description="Queues a worker polls when no flag says so: all, or names separated by commas."
@@ -141,12 +143,12 @@ class Settings(BaseSettings):
         default=20, ge=0, description="Seconds a stopping worker gives its activities to finish or hand over."
     )
 
-    health_host: str = Field(default=LOOPBACK, description="Address of the worker's health and metrics endpoints.")
+    health_host: str = Field(default=LOOPBACK, description="Address of the health and metrics endpoints.")
     health_port: int = Field(
-        default=9465, ge=0, le=65535, description="Port of the worker's health endpoint; 0 = none."
+        default=9465, ge=0, le=65535, description="Port of the worker's health and of eucora's own metrics; 0 = none."
     )
     metrics_port: int = Field(
-        default=9464, ge=0, le=65535, description="Port of the worker's Prometheus metrics; 0 = none."
+        default=9464, ge=0, le=65535, description="Port of the Temporal SDK's metrics of a worker; 0 = none."
     )
 
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
@@ -227,10 +229,6 @@ class Settings(BaseSettings):
     def require_claims_key_file(self) -> Path:
         """Path of the API's claims key. Raises :class:`MissingSetting` when it is not set."""
         return _required_file(self.claims_key_file, "EUCORA_CLAIMS_KEY_FILE")
-
-    def require_signing_key_file(self) -> Path:
-        """Path of the evidence signing key. Raises :class:`MissingSetting` when it is not set."""
-        return _required_file(self.signing_key_file, "EUCORA_SIGNING_KEY_FILE")
 
     def require_identity_secret_file(self) -> Path:
         """Path of the development identity provider's secret. Raises :class:`MissingSetting` when it is not set."""

@@ -39,7 +39,9 @@ ALLOWED: dict[type, tuple[Role, ...]] = {
     m.LineChanged: (Role.SYSTEM,),
     m.TrustChange: (Role.SYSTEM,),
 }
-"""Who may send what (``domain.md`` §9). ``system`` is the API itself, for changes that it recorded in their own streams."""
+"""Who may send what (``domain.md`` §9). ``system`` is the API itself, for changes that it recorded in their own
+streams.
+"""
 
 
 def judge(state: RolloutState, message: m.Message, sender: m.Sender, now: datetime) -> Judgement:
@@ -107,18 +109,29 @@ def _adopt(state: RolloutState, message: m.AdoptRollout, sender: m.Sender, now: 
     if Role.PUBLISHER in state.plan.requester_roles or state.adopted_by:
         owner = state.adopted_by or state.plan.requester
         return Refusal(code="already_published", sentence=f"{owner} is this deployment's publisher already")
-    if sender.actor in (state.plan.author, state.plan.requester):
-        return Refusal(code="separation_of_duties", sentence="who made or submitted the package cannot publish it")
-    if any(one.voter == sender.actor for review in state.reviews for one in review.votes) or any(
-        sender.actor in one.approvers for one in state.approvals
-    ):
-        return Refusal(code="separation_of_duties", sentence="who voted on this deployment cannot publish it")
+    if sender.actor == state.plan.requester:
+        return Refusal(code="separation_of_duties", sentence="who submitted the deployment cannot adopt it")
+    refusal = _publishes_alone(state, sender)
+    if refusal is not None:
+        return refusal
     return (
         f.DeploymentReleased(
             at=now, actor=sender.actor, role=Role.PUBLISHER, kind=HoldKind.NEEDS_PUBLISHER,
             why=message.why or "adopted", message_id=sender.message_id,
         ),
     )  # fmt: skip
+
+
+def _publishes_alone(state: RolloutState, sender: m.Sender) -> Refusal | None:
+    """Packaging, publishing and approval are three people's (``domain.md`` §1, §9): refuse who has done another of
+    them.
+    """
+    if sender.actor == state.plan.author:
+        return Refusal(code="separation_of_duties", sentence="who made the package cannot publish it")
+    voted = any(one.voter == sender.actor for review in state.reviews for one in review.votes)
+    if voted or any(sender.actor in one.approvers for one in state.approvals):
+        return Refusal(code="separation_of_duties", sentence="who voted on this deployment cannot publish it")
+    return None
 
 
 def _skippable(state: RolloutState, now: datetime) -> tuple[str, Refusal | None]:
@@ -143,6 +156,7 @@ def _promote(state: RolloutState, message: m.PromoteNow, sender: m.Sender, now: 
         kinds = ", ".join(hold.kind for hold in state.holds)
         return Refusal(code="held", sentence=f"the deployment is held ({kinds}); release it first")
     ring, refusal = _skippable(state, now)
+    refusal = _publishes_alone(state, sender) or refusal
     if refusal is not None:
         return refusal
     return (
@@ -153,6 +167,9 @@ def _promote(state: RolloutState, message: m.PromoteNow, sender: m.Sender, now: 
 
 
 def _skip_soak(state: RolloutState, message: m.SkipSoak, sender: m.Sender, now: datetime) -> Verdict:
+    refusal = _publishes_alone(state, sender)
+    if refusal is not None:
+        return refusal
     ring = state.ring
     if state.rollback is None and ring is not None and ring.started_at is not None and ring.promoted_at is None:
         if ring.soak_until is None or ring.soak_skipped or now >= ring.soak_until:

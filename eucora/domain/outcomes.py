@@ -45,12 +45,14 @@ SUCCESSES = (
 
 def answered(state: RolloutState, fact: f.Fact, issued: Issued) -> tuple[str, ...]:
     """Return the keys of the issued commands that the fact answers. Raises ``DoesNotFollow`` when there is none."""
+    rule = _RULES.get(type(fact))
+    if rule is None:
+        raise DoesNotFollow(f"{fact.type} answers no command")
     if not isinstance(fact, f.DeploymentHeld):
         _demand((fact.actor, fact.role) == SYSTEM, f"{fact.actor} ({fact.role}) is not who carries out commands")
     if isinstance(fact, SUCCESSES):
         _demand(fact.error_class is ErrorClass.NONE, f"{fact.type} is no error")
-    rule = _RULES.get(type(fact))
-    found = tuple(key for key in rule(state, fact, issued) if key in issued) if rule else ()
+    found = tuple(key for key in rule(state, fact, issued) if key in issued)
     if not found:
         raise DoesNotFollow(f"{fact.type} answers no command that the decider had issued")
     return () if isinstance(fact, f.DeploymentHeld) else found

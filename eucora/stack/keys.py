@@ -14,10 +14,9 @@ __all__ = ["DevelopmentKeys", "ensure_keys", "keep_secret"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevelopmentKeys:
-    """Paths of the stack's keys: two Ed25519 private keys (PKCS #8, PEM) and the identity provider's secret."""
+    """Paths of the stack's keys: the API's Ed25519 private key (PKCS #8, PEM) and the identity provider's secret."""
 
     claims: Path
-    signing: Path
     identity: Path
 
 
@@ -25,13 +24,10 @@ def ensure_keys(folder: Path) -> DevelopmentKeys:
     """Make the keys that do not exist yet in ``folder`` and return where they are."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    keys = DevelopmentKeys(
-        claims=folder / "claims.pem", signing=folder / "signing.pem", identity=folder / "identity.secret"
-    )
-    for path in (keys.claims, keys.signing):
-        if not path.exists():
-            private = Ed25519PrivateKey.generate()
-            _write(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    keys = DevelopmentKeys(claims=folder / "claims.pem", identity=folder / "identity.secret")
+    if not keys.claims.exists():
+        private = Ed25519PrivateKey.generate()
+        _write(keys.claims, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     keep_secret(keys.identity)
     return keys
 

@@ -65,7 +65,6 @@ class Wiring:
             "EUCORA_API_URL": self.url("api"),
             "EUCORA_BLOB_URL": f"file:{self.folder.blobs}",
             "EUCORA_CLAIMS_KEY_FILE": str(self.keys.claims),
-            "EUCORA_SIGNING_KEY_FILE": str(self.keys.signing),
             "EUCORA_IDENTITY_SECRET_FILE": str(self.keys.identity),
             "EUCORA_FLEET_URL": self.url("fleet"),
             "EUCORA_FLEET_PLANES": ",".join(f"{name}={mode}" for name, mode in self.fleet.planes.items()),

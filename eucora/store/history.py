@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import cast
 
-from eucora.domain.states import FINAL
 from eucora.domain.vocabulary import DeploymentKind, DeploymentState
 from eucora.ports.history import PastRollouts
 from eucora.store.engine import Database
 
 __all__ = ["PostgresHistory"]
 
+ENDED = (DeploymentState.COMPLETED, DeploymentState.ROLLED_BACK, DeploymentState.FAILED)
+"""A rejection is the verdict of people on a plan and says nothing of how the application behaves."""
+
 _ENDED = """
 SELECT count(*) FILTER (WHERE d.state = %(completed)s), count(*)
 FROM deployment d
-WHERE d.application_id = %(application_id)s AND d.tenant = %(tenant)s AND d.kind = %(kind)s AND d.state = ANY(%(final)s)
+WHERE d.application_id = %(application_id)s AND d.tenant = %(tenant)s AND d.kind = %(kind)s AND d.state = ANY(%(ended)s)
     AND EXISTS (SELECT FROM ring_run r WHERE r.deployment_id = d.id AND r.started_at IS NOT NULL)
 """
 
@@ -31,7 +33,7 @@ class PostgresHistory:
             "tenant": tenant,
             "kind": DeploymentKind.DEPLOY.value,
             "completed": DeploymentState.COMPLETED.value,
-            "final": sorted(FINAL),
+            "ended": [state.value for state in ENDED],
         }
         async with self._database.driver() as connection:
             found = await (await connection.execute(_ENDED, wanted)).fetchone()

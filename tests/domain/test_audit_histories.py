@@ -11,12 +11,13 @@ from functools import cache
 import pytest
 
 from eucora.domain import facts as f
+from eucora.domain import messages as m
 from eucora.domain.approval import Conditions, Covers
 from eucora.domain.audit import Unfounded, first_unfounded
 from eucora.domain.gates import ClassFigures, Figures
 from eucora.domain.rollout import begin, evolve, fold
 from eucora.domain.state import RolloutState
-from eucora.domain.vocabulary import CabDecision, DeploymentState, ErrorClass, GateResult, HoldKind, SiteClass
+from eucora.domain.vocabulary import CabDecision, DeploymentState, ErrorClass, GateResult, HoldKind, Role, SiteClass
 from tests.domain.builders import created, membership, plan
 from tests.domain.histories import HISTORIES
 from tests.domain.world import World
@@ -304,17 +305,19 @@ def test_a_stream_begins_with_the_submission() -> None:
             fold(facts)
 
 
-@pytest.mark.parametrize("order", [0, 1])
-def test_an_effect_under_way_when_an_exception_ends_is_founded(order: int) -> None:
+def test_an_effect_under_way_when_an_exception_ends_is_founded() -> None:
     """It was asked for between two facts that were due by time: nobody decided anything at its own time."""
-    from tests.domain.test_approval_ends import over_the_cab
-
-    world = over_the_cab(days=0.1)
+    world = World(plan(rings=3), score=90)
+    world.to_review()
+    exception = m.ExceptionChanged(
+        exception_id="x-1", kind="high_risk", revision=1, expires_at=world.now + timedelta(hours=2)
+    )
+    world.say(exception, "eucora-api", Role.SYSTEM)
+    world.vote("carl")
     world.to_ring("CANARY")
-    published = world.seen(f.RingStarted)[order].at
-    assert published <= world.now
-    world.now += timedelta(days=0.1)
+    world.now += timedelta(hours=2)
     world.settle()
+    assert [hold.kind for hold in world.state.holds] == [HoldKind.EXCEPTION_ENDED]
     assigned = f.PlaneAssigned(
         at=world.now, ring="CANARY", plane="sim", assignment_id="a", targeted=50, request_id="q", revision=1
     )

@@ -87,7 +87,6 @@ def test_a_malformed_value_is_an_error_naming_the_variable(
         (Settings.require_database_url, "DATABASE_URL"),
         (Settings.require_database_owner_url, "EUCORA_DATABASE_OWNER_URL"),
         (Settings.require_claims_key_file, "EUCORA_CLAIMS_KEY_FILE"),
-        (Settings.require_signing_key_file, "EUCORA_SIGNING_KEY_FILE"),
         (Settings.require_identity_secret_file, "EUCORA_IDENTITY_SECRET_FILE"),
     ],
 )

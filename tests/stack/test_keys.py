@@ -10,19 +10,17 @@ from eucora.stack.keys import ensure_keys, keep_secret
 
 def test_keys_are_ed25519_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
     keys = ensure_keys(tmp_path / "keys")
-    for path in (keys.claims, keys.signing):
-        assert isinstance(load_pem_private_key(path.read_bytes(), password=None), Ed25519PrivateKey)
-    for path in (keys.claims, keys.signing, keys.identity):
+    assert isinstance(load_pem_private_key(keys.claims.read_bytes(), password=None), Ed25519PrivateKey)
+    for path in (keys.claims, keys.identity):
         assert path.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert keys.claims.read_bytes() != keys.signing.read_bytes()
 
 
 def test_a_second_start_finds_the_same_keys(tmp_path: Path) -> None:
     first = {path.name: path.read_bytes() for path in (ensure_keys(tmp_path).claims, ensure_keys(tmp_path).identity)}
     second = ensure_keys(tmp_path)
     assert first == {path.name: path.read_bytes() for path in (second.claims, second.identity)}
-    assert {path.name for path in tmp_path.iterdir()} == {"claims.pem", "signing.pem", "identity.secret"}
+    assert {path.name for path in tmp_path.iterdir()} == {"claims.pem", "identity.secret"}
 
 
 def test_two_folders_have_different_secrets(tmp_path: Path) -> None:
