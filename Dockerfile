@@ -18,7 +18,7 @@ RUN python -m venv /opt/build \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home eucora \
-    && install -d -o eucora -g eucora /var/lib/eucora/blobs
+    && install -d -o eucora -g eucora /var/lib/eucora/blobs /var/lib/eucora/fleet
 COPY --from=build /opt/eucora /opt/eucora
 ENV PATH=/opt/eucora/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER eucora

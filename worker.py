@@ -18,7 +18,7 @@ from eucora.settings import MissingSetting, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a worker until it is told to stop. Exit status 2: something is not configured; 1: Temporal does not answer."""
+    """Run a worker until it is told to stop. Exit status 2: something is not configured; 1: Temporal is not there."""
     parser = argparse.ArgumentParser(prog="worker", description="Run eucora's workflows and activities.")
     parser.add_argument("--queues", help="all, or names separated by commas (default: EUCORA_WORKER_QUEUES)")
     parser.add_argument("--health-port", type=int, help="port of /live and /ready; 0 = none")

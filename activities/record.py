@@ -5,15 +5,17 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.errors import as_failures
+from eucora.observability import Metrics
 from eucora.ports.record import FactBatch, Record
 from models.messages import activities as a
 
 
 class RecordActivities:
-    """Appends facts to the record."""
+    """Appends facts to the record, and counts what is new in it."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, metrics: Metrics | None = None) -> None:
         self._record = record
+        self._metrics = metrics
 
     @activity.defn
     async def record(self, request: a.RecordFacts) -> a.Recorded:
@@ -24,4 +26,7 @@ class RecordActivities:
                     deployment_id=request.deployment_id, first_sequence=request.first_sequence, facts=request.facts
                 )
             )
+        if self._metrics is not None:
+            for fact in request.facts[len(request.facts) - result.appended :]:
+                self._metrics.fact_recorded(fact_type=fact.type)
         return a.Recorded(sequence=result.sequence)

@@ -26,6 +26,7 @@ from eucora.identity.permissions import PERMISSIONS, Permission
 from eucora.identity.principal import IdentityProvider
 from eucora.identity.provider import build_identity
 from eucora.observability import Metrics, configure_logging
+from eucora.runtime.health import serve_metrics
 from eucora.settings import LogFormat, Settings
 from models.wire.problems import Problem
 
@@ -69,7 +70,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, identity=provider, client=client) as services:
+        async with (
+            serve_metrics(settings.health_host, settings.api_metrics_port, metrics),
+            open_services(settings, identity=provider, client=client) as services,
+        ):
             app.state.services = services
             yield
 

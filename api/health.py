@@ -8,6 +8,7 @@ from datetime import timedelta
 from api.services import Services
 from api.temporal_gateway import StuckDeployment
 from eucora.domain.errors import Unavailable
+from eucora.store.deployment_queries import live_deployments
 from models.wire.health import Health, HealthState, PartHealth, StuckWorkflow
 from workflows.deployment import PLANE_QUEUE_PREFIX
 
@@ -91,8 +92,18 @@ async def _queue(services: Services, name: str, queue: str, *, activities: bool,
 
 
 async def _stuck(services: Services) -> tuple[StuckDeployment, ...]:
+    """Deployments that no longer move although the record says that they should: on a bug, or without a workflow."""
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            return await services.gateway.stuck()
+            buggy, ended = await asyncio.gather(services.gateway.stuck(), services.gateway.abandoned())
+            live = await _live(services, [one.deployment_id for one in ended])
     except (Unavailable, TimeoutError):
         return ()
+    return (*buggy, *(one for one in ended if one.deployment_id in live))
+
+
+async def _live(services: Services, deployment_ids: list[str]) -> frozenset[str]:
+    if not deployment_ids:
+        return frozenset()
+    async with services.database.unit_of_work() as session:
+        return await live_deployments(session, deployment_ids)

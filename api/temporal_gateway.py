@@ -260,6 +260,26 @@ class TemporalGateway:
             ]
         return tuple(found)
 
+    async def abandoned(self) -> tuple[StuckDeployment, ...]:
+        """Deployments whose workflow somebody terminated or the engine ended, at most the last hundred.
+
+        Whether anything is left undone the projection knows. Raises ``Unavailable``.
+        """
+        query = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled') AND WorkflowType = 'deployment'"
+        found: list[StuckDeployment] = []
+        async with _away():
+            async for execution in self._client.list_workflows(query, limit=MOST_STUCK, rpc_timeout=LOOK):
+                status = "ended" if execution.status is None else execution.status.name.lower()
+                found.append(
+                    StuckDeployment(
+                        deployment_id=execution.id.removeprefix(PREFIX),
+                        workflow_id=execution.id,
+                        run_id=execution.run_id,
+                        problems=(f"its workflow is {status}: nobody works on it, and its change stays claimed",),
+                    )
+                )
+        return tuple(found)
+
     async def _look(self) -> str:
         async with _away(within=LOOK):
             answer = await self._client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=LOOK)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from activities.governance import GovernanceActivities
 from activities.plane import PlaneActivities
 from activities.record import RecordActivities
+from eucora import __version__
 from eucora.blobs import open_store
 from eucora.connectors import registry
 from eucora.domain.errors import InvalidInput
+from eucora.observability import Metrics
 from eucora.ports.blobs import BlobStore
 from eucora.ports.plane import Plane
 from eucora.settings import MissingSetting, Settings
@@ -38,16 +40,16 @@ class Core:
     blobs: BlobStore
     planes: tuple[str, ...]
     build_plane: Callable[[str], Plane]
+    metrics: Metrics = field(default_factory=lambda: Metrics(component="worker", version=__version__))
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Core]:
         """Build, yield, close. Raises ``MissingSetting`` naming what is not configured, or not so that it can be."""
-        if settings.database_url is None:
-            raise MissingSetting("DATABASE_URL is not set: the worker keeps its record in Postgres")
+        database_url = settings.require_database_url()
         async with AsyncExitStack() as stack:
             try:
-                database = Database.at(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+                database = Database.at(database_url, pool_size=settings.database_pool_size)
                 blobs = open_store(settings.blob_url)
             except InvalidInput as wrong:
                 raise MissingSetting(wrong.sentence) from None
@@ -70,7 +72,7 @@ class Core:
 
 def core_activities(core: Core) -> Activities:
     """Activities of the core queue: the record, and governance."""
-    record = RecordActivities(PostgresRecord(core.database))
+    record = RecordActivities(PostgresRecord(core.database), core.metrics)
     governance = GovernanceActivities(
         submissions=PostgresSubmissions(core.database),
         packs=PostgresPacks(core.database),

@@ -31,7 +31,6 @@ __all__ = [
     "REDACTED",
     "Metrics",
     "bind_context",
-    "clear_context",
     "configure_logging",
     "context",
     "correlation_id",
@@ -182,11 +181,6 @@ def bind_context(
     structlog.contextvars.bind_contextvars(**_given(correlation_id, deployment_id, actor))
 
 
-def clear_context() -> None:
-    """Forget the correlation id, the deployment id and the actor of this task."""
-    structlog.contextvars.unbind_contextvars(*CONTEXT_KEYS)
-
-
 @contextmanager
 def context(
     *, correlation_id: str | None = None, deployment_id: str | None = None, actor: str | None = None
@@ -229,14 +223,8 @@ class Metrics:
         )
         self._operations = Counter(
             "eucora_plane_operations",
-            "Calls to a plane by outcome.",
+            "Attempts of activities on a plane, by outcome.",
             ["plane", "operation", "outcome"],
-            registry=self.registry,
-        )
-        self._refused_messages = Counter(
-            "eucora_messages_refused",
-            "Signals and updates refused for want of a valid claim.",
-            ["reason"],
             registry=self.registry,
         )
         build = Gauge("eucora_build_info", "Always 1.", ["component", "version"], registry=self.registry)
@@ -252,12 +240,8 @@ class Metrics:
         self._facts.labels(type=fact_type).inc()
 
     def plane_operation(self, *, plane: str, operation: str, outcome: str) -> None:
-        """Count one call to a plane; ``outcome`` is ``ok`` or the class of the error."""
+        """Count one attempt of a plane's activity; ``outcome``: ok, not_yet, cancelled, or the class of the error."""
         self._operations.labels(plane=plane, operation=operation, outcome=outcome).inc()
-
-    def message_refused(self, *, reason: str) -> None:
-        """Count one signal or update that carried no valid claim."""
-        self._refused_messages.labels(reason=reason).inc()
 
     def exposition(self) -> tuple[bytes, str]:
         """The body and content type that Prometheus scrapes."""

@@ -183,19 +183,6 @@ class Settings(BaseSettings):
         """Whether the development identity provider may exist."""
         return self.environment is Environment.DEVELOPMENT
 
-    @property
-    def blob_folder(self) -> Path:
-        """The folder that :attr:`blob_url` names.
-
-        Raises :class:`MissingSetting` for any scheme but ``file:``.
-        """
-        scheme, separator, rest = self.blob_url.partition(":")
-        if separator and scheme == "file":
-            return Path(rest.removeprefix("//") if rest.startswith("///") else rest)
-        if separator and len(scheme) > 1 and rest.startswith("//"):
-            raise MissingSetting(f"EUCORA_BLOB_URL: {scheme}: is not supported; use a folder path or a file: URL")
-        return Path(self.blob_url)
-
     def check(self) -> None:
         """Raise :class:`MissingSetting` naming every variable this environment requires and does not have."""
         if self.is_development:
@@ -220,11 +207,6 @@ class Settings(BaseSettings):
     def require_database_url(self) -> str:
         """The application role's Postgres URL. Raises :class:`MissingSetting` when ``DATABASE_URL`` is not set."""
         return _required_secret(self.database_url, "DATABASE_URL", "the Postgres URL of the application role")
-
-    def require_database_owner_url(self) -> str:
-        """The owner role's Postgres URL. Raises :class:`MissingSetting` when it is not set."""
-        name = "EUCORA_DATABASE_OWNER_URL"
-        return _required_secret(self.database_owner_url, name, "the Postgres URL of the role that owns the tables")
 
     def require_claims_key_file(self) -> Path:
         """Path of the API's claims key. Raises :class:`MissingSetting` when it is not set."""

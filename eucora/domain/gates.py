@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
+from typing import NamedTuple
 
 from eucora.domain.devices import DeviceState, DeviceStatus
 from eucora.domain.plan import ComplianceWindows, RingGate
@@ -43,17 +44,17 @@ class Figures:
     @property
     def targeted(self) -> int:
         """Devices in the frozen membership."""
-        return sum(figures.targeted for figures in self.classes)
+        return sum([figures.targeted for figures in self.classes])
 
     @property
     def succeeded(self) -> int:
         """Devices with evidence of success within their deadline."""
-        return sum(figures.succeeded for figures in self.classes)
+        return sum([figures.succeeded for figures in self.classes])
 
     @property
     def failed(self) -> int:
         """Final failures, silent devices past their deadline among them."""
-        return sum(figures.failed for figures in self.classes)
+        return sum([figures.failed for figures in self.classes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +163,9 @@ def standing(limits: Thresholds, figures: Figures) -> Standing:
         success = GateResult.BREACH
     else:
         success = GateResult.PASS if figures.succeeded >= limits.required else GateResult.WAIT
-    by_class = {figure.site_class: figure for figure in figures.classes}
     time = GateResult.PASS
     for limit in limits.classes:
-        figure = by_class[limit.site_class]
+        figure = next(part for part in figures.classes if part.site_class is limit.site_class)
         if figure.failed > limit.tolerated:
             return Standing(success=success, time=GateResult.BREACH)
         if figure.succeeded < limit.required:
@@ -273,22 +273,34 @@ def worst(results: Iterable[GateResult]) -> GateResult:
     return combined
 
 
-def success_check(
-    planes: Sequence[tuple[str, Thresholds, Figures | None]], whole: Thresholds, *, success_rate: float
-) -> Check:
+class Judged(NamedTuple):
+    """A plane in the evaluation of its ring's gate; None where nothing is known yet."""
+
+    plane: str
+    figures: Figures | None
+    standing: Standing | None
+
+
+def judged(plane: str, limits: Thresholds, figures: Figures | None) -> Judged:
+    """Judge a plane's figures once, for all checks."""
+    return Judged(plane, figures, None if figures is None else standing(limits, figures))
+
+
+def success_check(planes: Sequence[Judged], whole: Thresholds, *, success_rate: float) -> Check:
     """Judge the success rate on each plane and on the whole ring."""
     results: list[GateResult] = []
     succeeded = failed = targeted = 0
     weakest, lowest = "", 2.0
     silent = []
-    for plane, limits, known in planes:
-        if known is None:
+    for plane, known, found in planes:
+        if known is None or found is None:
             results.append(GateResult.WAIT)
             silent.append(plane)
             continue
-        results.append(standing(limits, known).success)
-        succeeded, failed, targeted = succeeded + known.succeeded, failed + known.failed, targeted + known.targeted
-        rate = known.succeeded / known.targeted if known.targeted else 0.0
+        results.append(found.success)
+        done, of = known.succeeded, known.targeted
+        succeeded, failed, targeted = succeeded + done, failed + known.failed, targeted + of
+        rate = done / of if of else 0.0
         if rate < lowest:
             weakest, lowest = plane, rate
     if not silent:
@@ -303,18 +315,20 @@ def success_check(
         sentence += f"; weakest plane {weakest} at {lowest * 100:.2f} %"
     if silent:
         sentence += f"; nothing known yet of {', '.join(silent)}"
-    return Check(name="success_rate", threshold=f">= {success_rate:g} %", actual=actual, result=result, sentence=sentence)
+    return Check(
+        name="success_rate", threshold=f">= {success_rate:g} %", actual=actual, result=result, sentence=sentence
+    )
 
 
-def time_check(planes: Sequence[tuple[str, Thresholds, Figures | None]], gate: RingGate) -> Check:
+def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     """Judge the nearest-rank P95 of time to compliance, per plane and site class."""
     results: list[GateResult] = []
     slowest: dict[SiteClass, float | None] = {}
-    for _, limits, known in planes:
-        if known is None:
+    for _, known, found in planes:
+        if known is None or found is None:
             results.append(GateResult.WAIT)
             continue
-        results.append(standing(limits, known).time)
+        results.append(found.time)
         for part in known.classes:
             seconds = part.p95_seconds
             before = slowest.get(part.site_class, 0.0)

@@ -161,13 +161,14 @@ def _approvals_end(state: RolloutState, now: datetime) -> Facts:
     """An approval whose binding changed is void, one past its time expires; a revoked one in use rolls back."""
     if state.rollback is not None or not state.approvals:
         return NONE
-    current, order = state.binding, next_order(state)
+    order = next_order(state)
     for one in state.approvals:
         if one.ended == "revoked" and one.entered:
             return (_initiate(now, "approval_revoked", "the approval under which a ring was entered was revoked"),)
-        if one.ended or one.automated or current is None or one.reach < order:
+        if one.ended or one.automated or one.reach < order:
             continue
-        difference = one.binding.difference(current)
+        current = state.binding
+        difference = () if current is None else one.binding.difference(current)
         if difference:
             return (f.ApprovalVoided(at=now, checkpoint=one.checkpoint, difference=difference),)
         if now >= one.expires_at:
@@ -177,9 +178,10 @@ def _approvals_end(state: RolloutState, now: datetime) -> Facts:
 
 def _automated(state: RolloutState, now: datetime) -> Facts:
     """The automated tier is the system's decision, and is recorded as one (``domain.md`` §4)."""
-    binding = state.binding
-    if binding is None or state.risk is None or state.risk.tier is not ApprovalTier.AUTOMATED or state.approvals:
+    if state.approvals or state.risk is None or state.risk.tier is not ApprovalTier.AUTOMATED:
         return NONE
+    binding = state.binding
+    assert binding is not None, "risk is assessed on sealed evidence"  # noqa: S101 - invariant
     return (
         f.CabApproved(
             at=now, checkpoint=0, covers=Covers(first=0, last=state.plan.last), approvers=("eucora",), binding=binding,

@@ -37,6 +37,9 @@ class ApprovalStanding:
         return not self.required or self.approval is not None
 
 
+NOT_REQUIRED = ApprovalStanding(required=False, approval=None, sentence="not required")
+
+
 def next_order(state: RolloutState) -> int:
     """Return the order of the ring that is to be entered next; one past the plan's last when there is none."""
     ring = state.ring
@@ -63,9 +66,11 @@ def exception_active(state: RolloutState, kind: str, now: datetime, subject: str
 
 def approval_standing(state: RolloutState, order: int, now: datetime) -> ApprovalStanding:
     """Say whether ring ``order`` may be entered at ``now`` as far as people are concerned (``domain.md`` §4)."""
+    if not state.checkpoints or order > state.plan.last or checkpoint_of(state, order) is None:
+        return NOT_REQUIRED
     current = state.binding
-    if current is None or state.risk is None or order > state.plan.last or checkpoint_of(state, order) is None:
-        return ApprovalStanding(required=False, approval=None, sentence="not required")
+    if current is None or state.risk is None:
+        return NOT_REQUIRED
     if state.risk.tier is ApprovalTier.CAB_WITH_EXCEPTION and not exception_active(state, "high_risk", now):
         sentence = f"a score of {state.risk.score} also needs an active high_risk exception"
         return ApprovalStanding(required=True, approval=None, sentence=sentence)
@@ -147,13 +152,20 @@ def incidents_check(state: RolloutState, limit: int) -> Check:
     )
 
 
+APPROVAL_NOT_REQUIRED = Check(
+    name="approval",
+    threshold="not required",
+    actual="not required",
+    result=GateResult.PASS,
+    sentence="not required",
+)
+
+
 def approval_check(state: RolloutState, ring: RingRun, now: datetime) -> Check:
     """Judge whether the next ring may be entered as far as approval is concerned."""
     following = approval_standing(state, ring.order + 1, now)
     if not following.required:
-        return Check(
-            name="approval", threshold="not required", actual="not required", result=GateResult.PASS, sentence="not required"
-        )
+        return APPROVAL_NOT_REQUIRED
     return Check(
         name="approval",
         threshold="in force",
@@ -245,7 +257,9 @@ def evaluate(state: RolloutState, ring: RingRun, now: datetime) -> Evaluation:
     """Evaluate a running ring's gate at ``now``: five checks, and the soak as the time to wait for."""
     gate = state.plan.rings[ring.order].gate
     limits = rates(state, ring)
-    planes = [(run.plane, _thresholds(limits, (run,)), figures_of(state, ring, run, now)) for run in ring.planes]
+    planes = [
+        gates.judged(run.plane, _thresholds(limits, (run,)), figures_of(state, ring, run, now)) for run in ring.planes
+    ]
     checks = (
         gates.success_check(planes, _thresholds(limits, ring.planes), success_rate=limits.required),
         gates.time_check(planes, gate),

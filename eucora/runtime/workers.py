@@ -15,6 +15,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from eucora.bootstrap import Core, core_activities, plane_activities, unknown_queue
 from eucora.runtime.client import connect
+from eucora.runtime.counting import CountingInterceptor
 from eucora.runtime.health import serve_health
 from eucora.runtime.sandbox import workflow_runner
 from eucora.settings import MissingSetting, Settings
@@ -71,6 +72,7 @@ async def run_workers(settings: Settings, environment: Mapping[str, str], *, que
                 settings.health_port,
                 client=client,
                 running=lambda: all(worker.is_running for worker in workers),
+                metrics=core.metrics,
             )
         )
         log.info("worker.started", queues=list(chosen))
@@ -108,6 +110,7 @@ def _worker(client: Client, settings: Settings, core: Core, queue: str, fatal: O
         client,
         task_queue=queue,
         activities=plane_activities(core, plane),
+        interceptors=[CountingInterceptor(core.metrics, plane=plane)],
         activity_task_poller_behavior=pollers,
         max_concurrent_activities=64,
         graceful_shutdown_timeout=grace,

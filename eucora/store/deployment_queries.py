@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, and_, cast, func, or_, select, tuple_
+from sqlalchemy import Text, and_, cast, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from eucora.domain.errors import NotFound
 from eucora.domain.plan import Scope
 from eucora.domain.state import RolloutState
+from eucora.domain.states import FINAL
 from eucora.domain.vocabulary import DeploymentState
 from eucora.store.paging import Page, check_limit, columns, decode_cursor, page_of, table_of
 from eucora.store.scoping import within
@@ -24,13 +26,12 @@ __all__ = [
     "HoldView",
     "PlaneRunView",
     "RingRunView",
-    "count_deployments",
     "find_deployment",
     "get_deployment",
-    "get_deployment_by_correlation_id",
     "get_state",
     "holds_of",
     "list_deployments",
+    "live_deployments",
     "plane_runs_of",
     "ring_runs_of",
 ]
@@ -190,12 +191,6 @@ async def list_deployments(
     return page_of(rows, limit, lambda row: (row.created_at, row.id))
 
 
-async def count_deployments(session: AsyncSession, wanted: DeploymentFilter) -> dict[str, int]:
-    """How many there are in each state that occurs."""
-    query = select(_deployment.c.state, func.count()).where(_matches(wanted)).group_by(_deployment.c.state)
-    return {row[0]: row[1] for row in await session.execute(query)}
-
-
 async def get_deployment(session: AsyncSession, deployment_id: str, *, scope: Scope | None) -> DeploymentView:
     """One deployment. Raises ``NotFound`` (``deployment_not_found``), also for one outside the reader's scope."""
     found = await find_deployment(session, deployment_id, scope=scope)
@@ -213,17 +208,12 @@ async def find_deployment(session: AsyncSession, deployment_id: str, *, scope: S
     return None if row is None else DeploymentView(**row)
 
 
-async def get_deployment_by_correlation_id(
-    session: AsyncSession, correlation_id: str, *, scope: Scope | None
-) -> DeploymentView:
-    """The deployment of a correlation id. Raises ``NotFound`` (``deployment_not_found``)."""
-    query = select(*columns(DeploymentTable, DeploymentView)).where(
-        _deployment.c.correlation_id == correlation_id, within(_deployment, scope)
+async def live_deployments(session: AsyncSession, deployment_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the deployments that the record holds and that are not at their end."""
+    query = select(_deployment.c.id).where(
+        _deployment.c.id.in_(deployment_ids), _deployment.c.state.not_in([state.value for state in FINAL])
     )
-    row = (await session.execute(query)).mappings().one_or_none()
-    if row is None:
-        raise _unknown(f"No deployment has the correlation id {correlation_id}.")
-    return DeploymentView(**row)
+    return frozenset((await session.execute(query)).scalars())
 
 
 async def get_state(session: AsyncSession, deployment_id: str) -> RolloutState:

@@ -24,9 +24,7 @@ __all__ = [
     "EventView",
     "append_event",
     "events_of",
-    "events_of_message",
     "list_events",
-    "stream_length",
 ]
 
 _event = table_of(EventTable)
@@ -111,22 +109,6 @@ async def list_events(
     for row in rows:
         del row["transaction"]
     return Page(items=tuple(EventView(**row) for row in rows), next_cursor=last)
-
-
-async def events_of_message(session: AsyncSession, message_id: str, *, deployment_id: str) -> tuple[EventView, ...]:
-    """The facts that a message to a deployment came to, in order; empty while it is not judged yet."""
-    query = (
-        _in_stream(deployment_stream(deployment_id))
-        .where(_event.c.payload.op("->>")("message_id") == message_id)
-        .order_by(_event.c.sequence)
-    )
-    return tuple(await _views(session, query))
-
-
-async def stream_length(session: AsyncSession, stream: str) -> int:
-    """How many events a stream has; 0 for one that does not exist."""
-    found = (await session.execute(select(_head.c.length).where(_head.c.stream == stream))).scalar_one_or_none()
-    return found or 0
 
 
 async def append_event(

@@ -20,7 +20,6 @@ __all__ = [
     "VoteView",
     "get_review",
     "pending_reviews",
-    "reviews_of",
     "reviews_requested_by",
     "vote_outcome",
     "votes_of",
@@ -145,12 +144,6 @@ async def reviews_requested_by(
         query = query.where(tuple_(_review.c.opened_at, _review.c.id) < decode_cursor(cursor, datetime, str))
     rows = await _views(session, query.limit(check_limit(limit) + 1))
     return page_of(rows, limit, lambda row: (row.opened_at, row.id))
-
-
-async def reviews_of(session: AsyncSession, deployment_id: str) -> tuple[ReviewView, ...]:
-    """The reviews of a deployment, by checkpoint."""
-    query = _reviews(None).where(_review.c.deployment_id == deployment_id).order_by(_review.c.checkpoint)
-    return tuple(await _views(session, query))
 
 
 async def get_review(session: AsyncSession, review_id: str, *, scope: Scope | None) -> ReviewView:

@@ -25,12 +25,9 @@ __all__ = [
     "assessment_to_json",
     "fact_from_json",
     "fact_to_json",
-    "figures_from_json",
     "figures_to_json",
     "plan_to_json",
-    "state_from_json",
     "state_from_text",
-    "state_to_json",
     "state_to_text",
     "time_from_text",
     "time_to_text",
@@ -63,16 +60,6 @@ def plan_to_json(plan: RolloutPlan) -> dict[str, Any]:
     return _object(_PLAN.dump_python(plan, warnings="error"))
 
 
-def state_to_json(state: RolloutState) -> dict[str, Any]:
-    """A state as a JSON object. Raises ``ValueError`` as :func:`fact_to_json` does."""
-    return _object(_STATE.dump_python(state, warnings="error"))
-
-
-def state_from_json(value: dict[str, Any]) -> RolloutState:
-    """The state that :func:`state_to_json` wrote. Raises ``pydantic.ValidationError`` (a ``ValueError``)."""
-    return _STATE.validate_python(value)
-
-
 def state_to_text(state: RolloutState) -> str:
     """A state as JSON text for our own storage: fast, read by :func:`state_from_text`; not the form that is hashed."""
     return _STATE.dump_json(state).decode()
@@ -86,11 +73,6 @@ def state_from_text(text: str) -> RolloutState:
 def figures_to_json(figures: Figures) -> dict[str, Any]:
     """Figures of one plane as a JSON object."""
     return _object(_FIGURES.dump_python(figures, warnings="error"))
-
-
-def figures_from_json(value: dict[str, Any]) -> Figures:
-    """The figures that :func:`figures_to_json` wrote. Raises ``pydantic.ValidationError`` (a ``ValueError``)."""
-    return _FIGURES.validate_python(value)
 
 
 def assessment_to_json(assessment: RiskAssessment) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from models.tables.access import ChangeClaimTable, IdempotencyKeyTable, SubmissionTable
 from models.tables.deployments import DeploymentTable, HoldTable, PlaneRunTable, RingRunTable
 from models.tables.governance import (
-    ArtifactTable,
     EvidencePackTable,
     LineStopTable,
     PolicyDocumentTable,
@@ -16,7 +15,6 @@ from models.tables.record import EventTable, StreamHeadTable
 from models.tables.reviews import CabRequestTable, CabVoteTable
 
 __all__ = [
-    "ArtifactTable",
     "CabRequestTable",
     "CabVoteTable",
     "ChangeClaimTable",

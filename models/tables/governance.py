@@ -11,30 +11,12 @@ from sqlmodel import Field, SQLModel
 from models.tables import columns
 
 __all__ = [
-    "ArtifactTable",
     "EvidencePackTable",
     "LineStopTable",
     "PolicyDocumentTable",
     "RiskAssessmentTable",
     "RiskModelTable",
 ]
-
-
-class ArtifactTable(SQLModel, table=True):
-    """A stored blob that somebody uploaded. ``kind``: artifact, sbom, scan, vex or signature."""
-
-    __tablename__ = "artifact"
-
-    tenant: str = Field(default="default", primary_key=True)
-    sha256: str = Field(primary_key=True)
-    kind: str
-    name: str
-    content_type: str
-    size: int = Field(sa_type=BigInteger)
-    uploaded_by: str
-    details: Any = columns.document()
-    """What was found out about it: the verdict on its signature, for one."""
-    created_at: datetime = columns.time(server_default="clock_timestamp()")
 
 
 class EvidencePackTable(SQLModel, table=True):

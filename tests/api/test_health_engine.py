@@ -57,3 +57,12 @@ async def test_health_names_a_workflow_that_is_stuck_on_a_bug(engine: Engine) ->
         assert found["workflow_id"] == f"deployment-{deployment_id}"
         assert "category=WorkflowTaskFailed" in found["problems"]
         await handle.terminate("the test is over")
+
+
+async def test_health_names_a_deployment_whose_workflow_was_terminated(engine: Engine) -> None:
+    async with engine.workers():
+        deployment_id = (await engine.submit(await engine.pack())).json()["deployment_id"]
+    await engine.client.get_workflow_handle(f"deployment-{deployment_id}").terminate("around the API")
+    health = (await engine.service.as_("auditor-ava").get("/health")).json()
+    (found,) = [one for one in health["stuck_workflows"] if one["deployment_id"] == deployment_id]
+    assert "its workflow is terminated" in found["problems"][0]

@@ -9,7 +9,16 @@ from eucora.domain import facts as f
 from eucora.domain import messages as m
 from eucora.domain.approval import Conditions
 from eucora.domain.plan import ReviewPolicy
-from eucora.domain.vocabulary import CabDecision, DeploymentState, ErrorClass, IncidentResolution, IncidentSeverity, Role
+from eucora.domain.vocabulary import (
+    BlastRadiusClass,
+    CabDecision,
+    DeploymentState,
+    ErrorClass,
+    HoldKind,
+    IncidentResolution,
+    IncidentSeverity,
+    Role,
+)
 from tests.domain.builders import KEY, plan
 from tests.domain.world import SIZES, World
 
@@ -20,7 +29,7 @@ def governed() -> World:
     """Packaged, adopted, approved under conditions, held, exempted, reported, and completed on two planes."""
     world = World(
         plan(rings=3, planes=("win", "mac"), requester="pete", requester_roles=(Role.PACKAGING_ENGINEER,), quorum=2),
-        score=80,
+        score=76,
     )
     world.to_ring("LAB")
     world.say(m.HoldRollout(why="wait"), "olga", OPS)
@@ -90,7 +99,7 @@ def troubled() -> World:
 def contested() -> World:
     """Lapsed, opened again, approved, expired, approved, revoked, voided, and at last rejected."""
     chosen = replace(plan(rings=3), review=ReviewPolicy(window=8 * 3600, approval_valid=2 * 24 * 3600))
-    world = World(chosen, score=60)
+    world = World(chosen, score=51)
     world.to_review()
     world.run()
     world.now += timedelta(hours=1)
@@ -120,7 +129,7 @@ def contested() -> World:
 
 def withdrawn() -> World:
     """Cancelled before anything happened."""
-    world = World(plan(rings=2, preset="every_ring"), score=60)
+    world = World(plan(rings=2, preset="every_ring", blast_class=BlastRadiusClass.BUSINESS_CRITICAL))
     world.to_review()
     world.say(m.CancelRollout(why="never mind"), "pia", PUBLISHER)
     world.run()
@@ -133,7 +142,7 @@ def automated() -> World:
     world = World(plan(rings=2))
     world.to_ring("CANARY")
     world.apply(
-        f.DeploymentHeld(at=world.now, actor="sam", kind=f.HoldKind.LINE_STOP, why="stop", reference="l-2")
+        f.DeploymentHeld(at=world.now, actor="sam", kind=HoldKind.LINE_STOP, why="stop", reference="l-2")
     )
     world.say(m.LineChanged(line_stop_id="l-2", stopped=False, why="go on"), "eucora-api", SYSTEM)
     world.run()

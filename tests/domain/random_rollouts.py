@@ -25,6 +25,7 @@ from eucora.domain.vocabulary import (
     BlastRadiusClass,
     CabDecision,
     ErrorClass,
+    HoldKind,
     IncidentResolution,
     IncidentSeverity,
     Role,
@@ -227,7 +228,7 @@ class Rollout:
         now = self.now
         forward = isinstance(command, c.FORWARD)
         if twist == 3 and forward:
-            return (f.DeploymentHeld(at=now, actor="olga", kind=f.HoldKind.LINE_STOP, why="guard", reference="line-1"),)
+            return (f.DeploymentHeld(at=now, actor="olga", kind=HoldKind.LINE_STOP, why="guard", reference="line-1"),)
         if twist in (1, 2) and isinstance(command, c.FreezeMembership | c.Publish | c.Assign | c.Observe):
             return (self._refusal(command, permanent=twist == 1),)
         match command:

@@ -23,7 +23,6 @@ def test_what_happened_is_counted_by_its_labels() -> None:
     metrics.http_request(method="GET", route="/deployments/{id}", status=200, duration=timedelta(milliseconds=750))
     metrics.fact_recorded(fact_type="RingPromoted")
     metrics.plane_operation(plane="sim-mac", operation="publish", outcome="ok")
-    metrics.message_refused(reason="expired")
     found = samples(metrics)
     route = (("method", "GET"), ("route", "/deployments/{id}"))
     assert found["eucora_http_requests_total", (*route, ("status", "200"))] == 2
@@ -31,7 +30,6 @@ def test_what_happened_is_counted_by_its_labels() -> None:
     assert found["eucora_facts_recorded_total", (("type", "RingPromoted"),)] == 1
     operation = (("operation", "publish"), ("outcome", "ok"), ("plane", "sim-mac"))
     assert found["eucora_plane_operations_total", operation] == 1
-    assert found["eucora_messages_refused_total", (("reason", "expired"),)] == 1
     assert found["eucora_build_info", (("component", "api"), ("version", "1.2.3"))] == 1
 
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 from temporalio import activity
 
-from eucora import bootstrap
-from eucora.bootstrap import Core, core_activities, plane_activities
+from eucora.bootstrap import Activities, Core, core_activities, plane_activities
+from eucora.connectors import registry
 from eucora.settings import MissingSetting, Settings
 from tests.fakes.plane import FakePlane, FakeWorld, fake_devices
 
@@ -36,7 +36,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Closing]:
         made.append(Closing(name, FakeWorld(fake_devices(1))))
         return made[-1]
 
-    monkeypatch.setattr(bootstrap.registry, "build", build)
+    monkeypatch.setattr(registry, "build", build)
     return made
 
 
@@ -45,12 +45,15 @@ def settings(url: str | None, **changes: Any) -> Settings:
 
 
 async def test_everything_opened_is_closed_also_when_the_body_fails(database_url: str, built: list[Closing]) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def body() -> None:
         async with Core.open(settings(database_url), PLANES) as core:
             core.build_plane("sim-a")
             core.build_plane("sim-b")
             await core.database.ping()
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await body()
     assert [plane.closed for plane in built] == [1, 1]
     with psycopg.connect(database_url) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -95,5 +98,5 @@ async def test_every_activity_that_the_workflow_asks_for_has_a_worker(database_u
     assert len(core_) + len(planes) >= 14
 
 
-def names(activities: bootstrap.Activities) -> set[str]:
+def names(activities: Activities) -> set[str]:
     return {activity._Definition.must_from_callable(function).name or "" for function in activities}

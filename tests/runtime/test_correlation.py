@@ -1,4 +1,4 @@
-"""One id from the caller's request to the vendor's call, through a real engine, on every line that is logged on the way."""
+"""One id from the caller's request to the vendor's call, through a real engine, on every line logged on the way."""
 
 from __future__ import annotations
 

@@ -85,7 +85,6 @@ def test_a_malformed_value_is_an_error_naming_the_variable(
     ("call", "variable"),
     [
         (Settings.require_database_url, "DATABASE_URL"),
-        (Settings.require_database_owner_url, "EUCORA_DATABASE_OWNER_URL"),
         (Settings.require_claims_key_file, "EUCORA_CLAIMS_KEY_FILE"),
         (Settings.require_identity_secret_file, "EUCORA_IDENTITY_SECRET_FILE"),
     ],
@@ -108,22 +107,3 @@ def test_secrets_may_be_files_and_the_environment_wins(monkeypatch: pytest.Monke
     token = Settings.for_environment().token
     assert token is not None
     assert token.get_secret_value() == "from-environment"
-
-
-@pytest.mark.parametrize(
-    ("url", "folder"),
-    [
-        ("file:.eucora/blobs", ".eucora/blobs"),
-        ("file:/var/lib/eucora", "/var/lib/eucora"),
-        ("file:///var/lib/eucora", "/var/lib/eucora"),
-        ("/var/lib/eucora", "/var/lib/eucora"),
-        ("blobs", "blobs"),
-    ],
-)
-def test_the_blob_folder_is_a_path_or_a_file_url(url: str, folder: str) -> None:
-    assert Settings.for_environment(blob_url=url).blob_folder == Path(folder)
-
-
-def test_another_blob_scheme_is_refused() -> None:
-    with pytest.raises(MissingSetting, match="EUCORA_BLOB_URL: s3:"):
-        _ = Settings.for_environment(blob_url="s3://bucket").blob_folder

@@ -21,7 +21,7 @@ GRANT SELECT ON stream_head TO eucora_app;
 REVOKE ALL ON FUNCTION open_stream(text), ensure_partition(date), advance_streams() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION open_stream(text) TO eucora_app;
 
-GRANT SELECT, INSERT ON artifact, evidence_pack, risk_assessment, cab_vote, submission TO eucora_app;
+GRANT SELECT, INSERT ON evidence_pack, risk_assessment, cab_vote, submission TO eucora_app;
 GRANT SELECT, INSERT, UPDATE ON
     deployment, ring_run, plane_run, cab_request, risk_model, policy_document, line_stop, idempotency_key TO eucora_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON hold, change_claim TO eucora_app;

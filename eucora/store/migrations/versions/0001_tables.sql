@@ -1,18 +1,5 @@
 -- 0001: projections, governance and access. The record is in 0001_record.sql, rights are in 0001_grants.sql.
 
-CREATE TABLE artifact (
-    tenant VARCHAR NOT NULL,
-    sha256 VARCHAR NOT NULL,
-    kind VARCHAR NOT NULL,
-    name VARCHAR NOT NULL,
-    content_type VARCHAR NOT NULL,
-    size BIGINT NOT NULL,
-    uploaded_by VARCHAR NOT NULL,
-    details JSON NOT NULL,
-    created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
-    PRIMARY KEY (tenant, sha256)
-);
-
 CREATE TABLE change_claim (
     tenant VARCHAR NOT NULL,
     scope VARCHAR NOT NULL,
