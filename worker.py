@@ -1,15 +1,21 @@
-"""The worker fleet's program: settings, adapters, queues, run.
+"""The worker fleet's program: settings, adapters, queues, run. For example::
 
-python worker.py --queues all                     everything, as in the quick start
-python worker.py --queues plane-ansible           one plane, as at an isolated site
+    python worker.py --queues all                     everything, as in the quick start
+    python worker.py --queues plane-ansible           one plane, as at an isolated site
+
+To be started anew with every status but 0 and 2.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
+from typing import NoReturn
+
+import structlog
 
 from eucora.domain.errors import Unavailable
 from eucora.observability import configure_logging
@@ -18,7 +24,10 @@ from eucora.settings import MissingSetting, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a worker until it is told to stop. Exit status 2: something is not configured; 1: Temporal is not there."""
+    """Run a worker until it is told to stop, and return its exit status.
+
+    0: told to stop; 2: something is not configured; 1: anything else, so that its supervisor starts it anew.
+    """
     parser = argparse.ArgumentParser(prog="worker", description="Run eucora's workflows and activities.")
     parser.add_argument("--queues", help="all, or names separated by commas (default: EUCORA_WORKER_QUEUES)")
     parser.add_argument("--health-port", type=int, help="port of /live and /ready; 0 = none")
@@ -35,8 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
     except Unavailable as down:
         print(f"worker: {down.sentence}", file=sys.stderr)  # noqa: T201 - see above
         return 1
+    except Exception:  # noqa: BLE001 - whatever it is, it is logged and ends the process
+        structlog.get_logger(__name__).exception("worker.failed")  # redacted, as a bare traceback is not
+        return 1
     return 0
 
 
+def leave(status: int) -> NoReturn:
+    """End the process at once: threads of Temporal's core that call into an interpreter on its way out abort it."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

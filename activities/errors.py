@@ -45,8 +45,7 @@ def as_failures() -> Iterator[None]:
     except FailureError:
         raise
     except EucoraError as error:
-        if error.__cause__ is not None:
-            log.warning("activity.refused", code=error.code, exc_info=error)
+        log.warning("activity.refused", code=error.code, exc_info=None if error.__cause__ is None else error)
         raise failure_of(error).with_traceback(error.__traceback__) from None
     except Exception as error:
         log.exception("activity.defect", type=type(error).__name__)

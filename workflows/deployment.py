@@ -347,9 +347,13 @@ class DeploymentWorkflow:
             )
         )  # fmt: skip
 
-    def _receive(self, kind: str, payload: Any) -> Judgement | Denial:
-        """Settle, then judge one message; its facts are applied and will be recorded."""
-        letter = read(kind, payload, self._state, workflow.now())
+    def _receive(self, kind: str, payload: Any, more: Sequence[Any] = ()) -> Judgement | Denial:
+        """Settle, then judge one message; its facts are applied and will be recorded.
+
+        ``more`` is what was sent beside the one argument that a message has: a handler that refused it by a TypeError
+        would block the workflow for good.
+        """
+        letter = read(kind, None if more else payload, self._state, workflow.now())
         if isinstance(letter, Denial):
             self._deny(letter)
             return letter
@@ -361,12 +365,16 @@ class DeploymentWorkflow:
         self._apply(*judgement.facts)
         return judgement
 
-    async def _control(self, kind: str, payload: Any) -> ControlOutcome:
-        """Answer an operator's control once its facts are stored: nothing acknowledged is ever lost."""
-        verdict = self._receive(kind, payload)
+    async def _stored(self) -> int:
+        """Wait until everything that has happened is stored; returns the sequence of the last fact of it."""
         sequence = self._state.sequence
-        self._changed = True
         await workflow.wait_condition(lambda: self._recorded >= sequence)
+        return sequence
+
+    async def _control(self, kind: str, payload: Any, more: Sequence[Any]) -> ControlOutcome:
+        """Answer an operator's control once its facts are stored: nothing acknowledged is ever lost."""
+        verdict = self._receive(kind, payload, more)
+        sequence = await self._stored()
         if isinstance(verdict, Denial):
             raise ApplicationError(verdict.sentence, type=verdict.code, non_retryable=True)
         if not verdict.facts:
@@ -392,7 +400,7 @@ class DeploymentWorkflow:
                 raise ApplicationError(letter.sentence, type=letter.code, non_retryable=True)
 
     @workflow.query(description="State, reason, ring, and what is under way")
-    def status(self) -> DeploymentStatus:
+    def status(self, *_more: Any) -> DeploymentStatus:
         """Answer where the deployment stands; for people at the Temporal CLI, the API reads the projection."""
         state = self._state
         return DeploymentStatus(
@@ -408,31 +416,31 @@ class DeploymentWorkflow:
         )
 
     @workflow.signal(description="A member of the CAB votes, or revokes an approval")
-    def cab_decision(self, message: Any = None) -> None:
+    def cab_decision(self, message: Any = None, *more: Any) -> None:
         """Take a vote or a revocation."""
         body = message.get("body") if isinstance(message, dict) else None
         revokes = isinstance(body, dict) and body.get("type") == "revoke_approval"
-        self._receive("revoke_approval" if revokes else "cab_vote", message)
+        self._receive("revoke_approval" if revokes else "cab_vote", message, more)
 
     @workflow.signal(description="An exception for this deployment was approved or revoked")
-    def exception_changed(self, message: Any = None) -> None:
+    def exception_changed(self, message: Any = None, *more: Any) -> None:
         """Take a change of an exception from the API."""
-        self._receive("exception_changed", message)
+        self._receive("exception_changed", message, more)
 
     @workflow.signal(description="An incident that concerns this deployment was opened or resolved")
-    def incident_changed(self, message: Any = None) -> None:
+    def incident_changed(self, message: Any = None, *more: Any) -> None:
         """Take a change of an incident from the API."""
-        self._receive("incident_changed", message)
+        self._receive("incident_changed", message, more)
 
     @workflow.signal(description="A stop of the line that matches this deployment was put or released")
-    def line_changed(self, message: Any = None) -> None:
+    def line_changed(self, message: Any = None, *more: Any) -> None:
         """Take a change of the line from the API."""
-        self._receive("line_changed", message)
+        self._receive("line_changed", message, more)
 
     @workflow.signal(description="The keys that this deployment believes change")
-    def trust_changed(self, message: Any = None) -> None:
+    def trust_changed(self, message: Any = None, *more: Any) -> None:
         """Take new keys, signed by a key trusted until now."""
-        self._receive("trust_changed", message)
+        self._receive("trust_changed", message, more)
 
     @workflow.signal(dynamic=True)
     def unknown(self, name: str, _args: Sequence[RawValue]) -> None:
@@ -444,91 +452,92 @@ class DeploymentWorkflow:
         """Refuse and record an update of a name that does not exist."""
         denial = Denial(message=name[:100], code="message_unknown", sentence="there is no such control")
         self._deny(denial)
+        await self._stored()
         raise ApplicationError(denial.sentence, type=denial.code, non_retryable=True)
 
     @workflow.update(description="Wait for the outcome of the submission")
-    async def submit(self) -> SubmitOutcome:
+    async def submit(self, *_more: Any) -> SubmitOutcome:
         """Return once the risk is known, or the submission was refused, and that is stored."""
         await workflow.wait_condition(lambda: (self._state.risk is not None or self._state.final) and not self._outbox)
         return self._outcome()
 
     @workflow.update(description="Hold new forward effects")
-    async def hold(self, message: Any = None) -> ControlOutcome:
+    async def hold(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Hold new forward effects."""
-        return await self._control("hold", message)
+        return await self._control("hold", message, more)
 
     @hold.validator
-    def _validate_hold(self, message: Any = None) -> None:
+    def _validate_hold(self, message: Any = None, *_more: Any) -> None:
         self._validate("hold", message)
 
     @workflow.update(description="Release an operator's hold")
-    async def release(self, message: Any = None) -> ControlOutcome:
+    async def release(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Release an operator's hold."""
-        return await self._control("release", message)
+        return await self._control("release", message, more)
 
     @release.validator
-    def _validate_release(self, message: Any = None) -> None:
+    def _validate_release(self, message: Any = None, *_more: Any) -> None:
         self._validate("release", message)
 
     @workflow.update(description="A publisher adopts the deployment")
-    async def publish(self, message: Any = None) -> ControlOutcome:
+    async def publish(self, message: Any = None, *more: Any) -> ControlOutcome:
         """A publisher adopts the deployment."""
-        return await self._control("publish", message)
+        return await self._control("publish", message, more)
 
     @publish.validator
-    def _validate_publish(self, message: Any = None) -> None:
+    def _validate_publish(self, message: Any = None, *_more: Any) -> None:
         self._validate("publish", message)
 
     @workflow.update(description="End the soak and promote; every check must have passed")
-    async def promote_now(self, message: Any = None) -> ControlOutcome:
+    async def promote_now(self, message: Any = None, *more: Any) -> ControlOutcome:
         """End the soak and promote; every check must have passed."""
-        return await self._control("promote_now", message)
+        return await self._control("promote_now", message, more)
 
     @promote_now.validator
-    def _validate_promote_now(self, message: Any = None) -> None:
+    def _validate_promote_now(self, message: Any = None, *_more: Any) -> None:
         self._validate("promote_now", message)
 
     @workflow.update(description="Give failed devices and refused effects another attempt")
-    async def retry_failed(self, message: Any = None) -> ControlOutcome:
+    async def retry_failed(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Give failed devices and refused effects another attempt."""
-        return await self._control("retry_failed", message)
+        return await self._control("retry_failed", message, more)
 
     @retry_failed.validator
-    def _validate_retry_failed(self, message: Any = None) -> None:
+    def _validate_retry_failed(self, message: Any = None, *_more: Any) -> None:
         self._validate("retry_failed", message)
 
     @workflow.update(description="End the soak of the running ring")
-    async def skip_soak(self, message: Any = None) -> ControlOutcome:
+    async def skip_soak(self, message: Any = None, *more: Any) -> ControlOutcome:
         """End the soak of the running ring."""
-        return await self._control("skip_soak", message)
+        return await self._control("skip_soak", message, more)
 
     @skip_soak.validator
-    def _validate_skip_soak(self, message: Any = None) -> None:
+    def _validate_skip_soak(self, message: Any = None, *_more: Any) -> None:
         self._validate("skip_soak", message)
 
     @workflow.update(description="Roll back every touched ring and plane")
-    async def roll_back(self, message: Any = None) -> ControlOutcome:
+    async def roll_back(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Roll back every touched ring and plane."""
-        return await self._control("roll_back", message)
+        return await self._control("roll_back", message, more)
 
     @roll_back.validator
-    def _validate_roll_back(self, message: Any = None) -> None:
+    def _validate_roll_back(self, message: Any = None, *_more: Any) -> None:
         self._validate("roll_back", message)
 
     @workflow.update(description="Withdraw before any effect")
-    async def cancel(self, message: Any = None) -> ControlOutcome:
+    async def cancel(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Withdraw before any effect."""
-        return await self._control("cancel", message)
+        return await self._control("cancel", message, more)
 
     @cancel.validator
-    def _validate_cancel(self, message: Any = None) -> None:
+    def _validate_cancel(self, message: Any = None, *_more: Any) -> None:
         self._validate("cancel", message)
 
     @workflow.update(description="Open the due review now, or a lapsed one again")
-    async def open_review(self, message: Any = None) -> ControlOutcome:
+    async def open_review(self, message: Any = None, *more: Any) -> ControlOutcome:
         """Open the due review now, or a lapsed one again."""
-        return await self._control("open_review", message)
+        return await self._control("open_review", message, more)
 
     @open_review.validator
-    def _validate_open_review(self, message: Any = None) -> None:
+    def _validate_open_review(self, message: Any = None, *_more: Any) -> None:
         self._validate("open_review", message)

@@ -163,9 +163,10 @@ def standing(limits: Thresholds, figures: Figures) -> Standing:
         success = GateResult.BREACH
     else:
         success = GateResult.PASS if figures.succeeded >= limits.required else GateResult.WAIT
+    by_class = {part.site_class: part for part in figures.classes}
     time = GateResult.PASS
     for limit in limits.classes:
-        figure = next(part for part in figures.classes if part.site_class is limit.site_class)
+        figure = by_class[limit.site_class]
         if figure.failed > limit.tolerated:
             return Standing(success=success, time=GateResult.BREACH)
         if figure.succeeded < limit.required:

@@ -15,6 +15,8 @@ from temporalio.worker import Worker
 
 from eucora.blobs import open_store
 from eucora.bootstrap import Core, core_activities, plane_activities
+from eucora.domain.states import FINAL
+from eucora.domain.vocabulary import DeploymentState
 from eucora.runtime.sandbox import workflow_runner
 from tests.api.service import Service, deployment_request
 from tests.evidence.builders import Case
@@ -89,10 +91,12 @@ class Engine:
         return await self.service.as_(actor).post("/deployments", self.request(pack, **changes), key=key)
 
     async def until(self, deployment_id: str, *states: str) -> dict[str, Any]:
-        """The deployment once it is in one of the states."""
-        return await self._once(
-            deployment_id, PETRA, f"/deployments/{deployment_id}", lambda body: body["state"] in states
-        )
+        """The deployment once it is in one of the states; in a final one, once its workflow has ended too."""
+        path = f"/deployments/{deployment_id}"
+        found = await self._once(deployment_id, PETRA, path, lambda body: body["state"] in states)
+        if DeploymentState(found["state"]) in FINAL:
+            await self.client.get_workflow_handle(deployment_workflow_id(deployment_id)).result()
+        return found
 
     async def review(self, deployment_id: str, ring: int = 1) -> dict[str, Any]:
         """The review before that ring once it takes votes."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
@@ -153,7 +153,6 @@ def test_the_length_of_a_text_is_bounded() -> None:
     assert text.endswith(f"({MAX_TEXT + 10_000} characters)")
 
 
-@settings(max_examples=1_000)
 @given(
     secret=st.text(alphabet=st.characters(whitelist_categories=["Lu", "Ll", "Nd"]), min_size=12, max_size=40),
     name=st.sampled_from(TELLING_NAMES),
@@ -165,7 +164,6 @@ def test_no_surrounding_text_lets_a_quoted_secret_through(secret: str, name: str
         assert secret not in redact_text(text)
 
 
-@settings(max_examples=1_000)
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

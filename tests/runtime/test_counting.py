@@ -51,7 +51,7 @@ class Ending(ActivityInboundInterceptor):
     [
         (None, "ok"),
         (not_yet("3 of 5", 1), "not_yet"),
-        (failure_of(PlaneThrottled("later")), "transient"),
+        (failure_of(PlaneThrottled("later", retry_after=None)), "transient"),
         (failure_of(PlanePolicyViolation("no", code="no")), "policy_violation"),
         (asyncio.CancelledError(), "cancelled"),
         (ApplicationError("of another making", {"error_class": "a vendor's words"}), "defect"),

@@ -1,4 +1,4 @@
-"""``python worker.py`` as a process of its own: real Postgres, real Temporal, the virtual fleet on the test's own loop."""
+"""``python worker.py`` as a process: real Postgres, real Temporal, the virtual fleet on the test's own loop."""
 
 from __future__ import annotations
 

@@ -125,3 +125,40 @@ async def test_strangers_over_the_limit_are_counted_not_recorded_singly(rollout:
     denied = [fact for fact in run.facts if fact.type == "ACCESS_DENIED"]
     assert len(denied) <= 102
     assert sum(getattr(fact, "count", 0) for fact in denied) == 205
+
+
+SIGNALS = ("cab_decision", "exception_changed", "incident_changed", "line_changed", "trust_changed")
+
+
+async def test_no_signal_of_any_shape_blocks_a_deployment(rollout: MakeRollout) -> None:
+    run = await rollout(score=60)
+    await run.forward(MINUTES)
+    before = len(run.facts)
+    shapes: tuple[tuple[Any, ...], ...] = ((), (None,), ("x",), ([1, 2], 3), ({}, {}, {}))
+    for name in SIGNALS:
+        for args in shapes:
+            await run.handle.signal(name, args=args)
+    await run.handle.signal("unheard_of", args=[1, 2, 3])
+    await run.forward(MINUTES)
+    assert [fact.type for fact in run.facts[before:]] == ["ACCESS_DENIED"] * (len(SIGNALS) * 5 + 1)
+    assert (await run.handle.query(DeploymentWorkflow.status)).state is DeploymentState.AWAITING_CAB
+    await run.handle.terminate()
+
+
+async def test_updates_of_any_shape_are_refused_and_recorded(rollout: MakeRollout) -> None:
+    run = await rollout(score=60)
+    await run.forward(MINUTES)
+    before = len(run.facts)
+    attempts: list[tuple[str, tuple[Any, ...]]] = [
+        ("hold", ()),
+        ("hold", (1, 2)),
+        ("roll_back", ({}, {})),
+        ("who", (1,)),
+    ]
+    for name, args in attempts:
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            await run.handle.execute_update(name, args=args)
+        assert isinstance(caught.value.cause, ApplicationError)
+        assert caught.value.cause.type in ("message_malformed", "message_unknown")
+    assert [fact.type for fact in run.facts[before:]] == ["ACCESS_DENIED"] * 4
+    await run.handle.terminate()
