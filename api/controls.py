@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from api.idempotency import derived_id
 from api.services import Services
 from api.temporal_gateway import WorkflowClosed
+from eucora.domain.approval import Conditions
 from eucora.domain.errors import EucoraError, Forbidden, InvalidInput, NotFound, Refused, Unavailable
 from eucora.domain.messages import CabVote, Message
 from eucora.domain.plan import Scope
@@ -27,6 +28,7 @@ from models.wire.deployments import ControlAnswer
 __all__ = ["Voted", "control", "message_id_of", "vote"]
 
 LOOK_AGAIN = timedelta(milliseconds=25)
+CONDITIONS = frozenset(field.name for field in fields(Conditions))
 
 
 async def control(
@@ -121,7 +123,9 @@ def _vote_refusal(recorded: VoteView) -> EucoraError:
     if recorded.code in ("role_missing", "out_of_scope"):
         return Forbidden(recorded.sentence, code=recorded.code)
     if recorded.code == "conditions_invalid":
-        return InvalidInput(recorded.sentence, code=recorded.code, field="conditions")
+        name = recorded.sentence.partition(" ")[0]  # the sentence begins with the condition at fault, if it is one
+        field = f"conditions.{name}" if name in CONDITIONS else "conditions"
+        return InvalidInput(recorded.sentence, code=recorded.code, field=field)
     if recorded.code == "stale_digest":
         return Refused(recorded.sentence, code=recorded.code, field="pack_digest")
     return Refused(recorded.sentence, code=recorded.code)

@@ -184,7 +184,8 @@ async def _outcome_of_ended(services: Services, deployment_id: str) -> SubmitOut
 
 
 def _outcome(state: RolloutState) -> SubmitOutcome:
-    refused = state.risk is None and state.final
+    # Withdrawn by a person before its assessment is no refusal of the submission: it was accepted, and ended so.
+    refused = state.risk is None and state.final and state.state is not DeploymentState.CANCELLED
     reason = state.reason
     return SubmitOutcome(
         deployment_id=state.plan.deployment_id,

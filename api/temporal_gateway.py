@@ -43,7 +43,7 @@ from workflows import search_attributes
 from workflows.deployment import DeploymentWorkflow
 from workflows.ids import PREFIX, deployment_workflow_id
 
-__all__ = ["NoWorker", "Pollers", "StuckDeployment", "TemporalGateway", "WorkflowClosed"]
+__all__ = ["NoWorker", "Pollers", "StuckDeployment", "TemporalGateway", "WorkflowClosed", "WorkflowStuck"]
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,8 @@ a worker that comes later must find that it no longer counts."""
 LOOK = timedelta(seconds=2)
 """Bound of a read."""
 RETRY_AFTER = timedelta(seconds=2)
+MEND = timedelta(seconds=60)
+"""A workflow that is stuck waits for people."""
 POLLER_FRESH = timedelta(seconds=75)
 """A poll lasts a minute; a poller not seen for longer is gone, though the engine lists it for five."""
 MOST_STUCK = 100
@@ -73,19 +75,35 @@ _AWAY = frozenset(
         RPCStatusCode.UNKNOWN,
     }
 )
+_STUCK = "workflow task in failed state"
+"""What the engine says of an update to a workflow whose last task failed; the status alone has other meanings too."""
 _FORBIDDEN = frozenset({"role_missing", "out_of_scope"})
 _INVALID = {"conditions_invalid": "conditions", "plane_unknown": "planes"}
 
 
 class NoWorker(Unavailable):
-    """Nobody took the message within the bound; as far as is known nothing was changed."""
+    """Nobody took the message within the bound; a worker that returns soon may still take it."""
 
     code = "no_worker"
 
     def __init__(self) -> None:
         super().__init__(
-            "No worker answered in time and nothing is known to have changed. Look at the deployment, then try again.",
+            "No worker answered in time. It may still take effect when a worker returns within "
+            f"{UPDATE_LIFE.total_seconds():.0f} seconds: look at the deployment before you try again.",
             retry_after=RETRY_AFTER,
+        )
+
+
+class WorkflowStuck(Unavailable):
+    """The workflow's own code fails, so that it takes no message until that is mended."""
+
+    code = "workflow_stuck"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The deployment's workflow cannot go on because its code fails, so it takes no message now and nothing was "
+            "changed. `eucora doctor` names it and says how to mend it.",
+            retry_after=MEND,
         )
 
 
@@ -182,7 +200,7 @@ class TemporalGateway:
     ) -> ControlOutcome:
         """Send an operator's control as an update and return what the workflow recorded.
 
-        Raises ``WorkflowClosed``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as ``Refused``,
+        Raises ``WorkflowClosed``, ``WorkflowStuck``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as ``Refused``,
         ``Forbidden`` or ``InvalidInput`` with its code.
         """
         message = self._sign(deployment_id, body, principal=principal, message_id=message_id, life=UPDATE_LIFE)
@@ -346,7 +364,8 @@ class TemporalGateway:
 
 @asynccontextmanager
 async def _away(*, within: timedelta | None = None) -> AsyncIterator[None]:
-    """Turn what an engine that cannot be reached raises into ``Unavailable``; everything else passes.
+    """Turn what an engine that cannot be reached raises into ``Unavailable``, and its word for a workflow whose code
+    fails into ``WorkflowStuck``; everything else passes.
 
     ``within`` bounds the call and its repetitions: an RPC's own timeout is for each try, and the SDK tries for 10 s.
     """
@@ -359,6 +378,8 @@ async def _away(*, within: timedelta | None = None) -> AsyncIterator[None]:
             raise  # the caller's own bound
         raise _unreachable() from None
     except RPCError as error:
+        if _STUCK in error.message.lower():
+            raise WorkflowStuck from error
         if error.status in _AWAY:
             raise _unreachable() from error
         raise

@@ -16,8 +16,14 @@ __all__ = ["as_json", "download", "summary", "verify_all", "verify_path"]
 
 
 def download(client: ApiClient, target: Path, *, deployment: str | None = None) -> None:
-    """Write the export of the whole record, or of one deployment's trail, to ``target``."""
-    client.download("/audit/export", target, {"deployment": deployment} if deployment else None)
+    """Write the export of the whole record, or of one deployment's trail, to ``target``.
+
+    Raises :class:`Stopped` (``export_unwritable``) when the file cannot be written.
+    """
+    try:
+        client.download("/audit/export", target, {"deployment": deployment} if deployment else None)
+    except OSError as error:
+        raise Stopped(f"{target} cannot be written: {error.strerror}.", code="export_unwritable") from None
 
 
 def verify_path(path: Path) -> VerifyReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -11,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+import httpx
 import typer
 from rich.console import Console, RenderableType
 
 from eucora.cli.client import ApiClient
+from eucora.cli.errors import Stopped
 from eucora.cli.session import Session, TokenCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ApiOption", "AsOption", "JsonOption", "Output", "connect", "state_folder", "where_is_the_api"]
+__all__ = ["ApiOption", "AsOption", "JsonOption", "Output", "connect", "hint", "state_folder", "where_is_the_api"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 AsOption = Annotated[
@@ -57,7 +60,11 @@ class Output:
         if self.as_json:
             self.line(value)
         else:
-            self.console.print(text())
+            drawn = text()
+            if isinstance(drawn, str):  # never wrapped: people copy commands out of it
+                self.console.print(drawn, markup=False, soft_wrap=True)
+            else:
+                self.console.print(drawn)
 
     def line(self, value: Any) -> None:
         """One JSON value on one line, at once."""
@@ -69,23 +76,47 @@ class Output:
             self.console.print(sentence, markup=False, soft_wrap=True)
 
 
+def hint(command: str, *arguments: object, person: str | None = None, api: str | None = None) -> str:
+    """A command that a person can copy: quoted for the shell, speaking for the same person to the same API."""
+    words = ["eucora", *command.split(), *(shlex.quote(str(argument)) for argument in arguments)]
+    words += ["--as", shlex.quote(person)] if person else []
+    words += ["--api", shlex.quote(api)] if api else []
+    return " ".join(words)
+
+
 def state_folder() -> Path:
     """Where the local stack of this folder keeps its state."""
     return Path.cwd() / ".eucora"
 
 
 def where_is_the_api(given: str | None) -> str:
-    """The API's URL: as given, from EUCORA_API_URL, or of the stack that runs in this folder."""
+    """The API's URL: as given, from EUCORA_API_URL, or of the stack that runs in this folder.
+
+    Raises :class:`Stopped` (``api_url_invalid``) for what is no URL.
+    """
     from eucora.settings import Settings
     from eucora.stack.state import StackInfo
 
     named = given or os.environ.get("EUCORA_API_URL")
     if named:
+        _check_url(named, field="--api" if given else "EUCORA_API_URL")
         return named.rstrip("/")
     running = StackInfo.of_running(Path.cwd())
     if running is not None and "api" in running.urls:
         return running.urls["api"]
     return str(Settings.model_fields["api_url"].default)
+
+
+def _check_url(given: str, *, field: str) -> None:
+    try:
+        url = httpx.URL(given)
+        good = url.scheme in ("http", "https") and bool(url.host)
+    except httpx.InvalidURL:
+        good = False
+    if not good:
+        raise Stopped(
+            f"{given!r} is no URL; one looks like http://127.0.0.1:8000.", code="api_url_invalid", field=field
+        )
 
 
 @contextmanager

@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from models.wire.cab import ReviewSummary, ReviewView
-from models.wire.deployments import DeploymentSummary, DeploymentView, EventView, GateView, PlaneView, RingView
+from models.wire.deployments import (
+    DeploymentSummary,
+    DeploymentView,
+    EventView,
+    GateView,
+    PlaneView,
+    RingView,
+    Submission,
+)
 
 __all__ = [
     "BAR_WIDTH",
@@ -23,10 +32,14 @@ __all__ = [
     "gate_table",
     "moment",
     "reviews_table",
+    "submission_progress",
     "waits_for",
 ]
 
 BAR_WIDTH: Final = 24
+LEAVE: Final = ("planes", "score", "updated (UTC)", "ring", "reason", "application")
+"""Columns of a list in the order in which a narrow terminal does without them; id and state always stay."""
+LEAST_REASON: Final = 24
 STYLES: Final = {
     "COMPLETED": "bold green",
     "DEPLOYING": "cyan",
@@ -93,21 +106,41 @@ def deployments_table(items: Sequence[DeploymentSummary]) -> RenderableType:
     """One line for each deployment."""
     if not items:
         return Text("no deployments", style="dim")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("deployment", "application", "state", "ring", "score", "planes", "reason", "updated (UTC)"):
-        table.add_column(column, overflow="fold" if column == "reason" else "ellipsis", no_wrap=column != "reason")
-    for item in items:
-        table.add_row(
-            item.id,
-            f"{item.application.name} {item.application.version}",
-            styled(item.state.value),
-            f"{item.ring or '-'} of {item.target_ring}",
-            "-" if item.risk_score is None else str(item.risk_score),
-            ", ".join(item.planes),
-            item.reason.sentence,
-            moment(item.updated_at),
-        )
-    return table
+    return _Deployments(items)
+
+
+class _Deployments:
+    """The table, as wide as the terminal allows: whole columns go before an id or a state is cut."""
+
+    def __init__(self, items: Sequence[DeploymentSummary]) -> None:
+        self._rows: list[dict[str, str]] = [
+            {
+                "deployment": item.id,
+                "application": f"{item.application.name} {item.application.version}",
+                "state": item.state.value,
+                "ring": f"{item.ring or '-'} of {item.target_ring}",
+                "score": "-" if item.risk_score is None else str(item.risk_score),
+                "planes": ", ".join(item.planes),
+                "reason": item.reason.sentence,
+                "updated (UTC)": moment(item.updated_at),
+            }
+            for item in items
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = {name: max(cell_len(name), *(cell_len(row[name]) for row in self._rows)) for name in self._rows[0]}
+        kept["reason"] = min(kept["reason"], LEAST_REASON)
+        for name in LEAVE:
+            if sum(kept.values()) + len(kept) - 1 <= options.max_width:
+                break
+            del kept[name]
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+        for name in kept:
+            wraps = name == "reason" or len(kept) == len(self._rows[0]) - len(LEAVE)
+            table.add_column(name, overflow="fold", no_wrap=not wraps)
+        for row in self._rows:
+            table.add_row(*(styled(row[name]) if name == "state" else Text(row[name]) for name in kept))
+        yield table
 
 
 def deployment_detail(view: DeploymentView, *, now: datetime) -> RenderableType:
@@ -150,6 +183,11 @@ def deployment_progress(
     if gates and current is not None and current.gate is not None:
         parts.append(gate_table(current.name, current.gate))
     return Group(*parts)
+
+
+def submission_progress(submission: Submission, standing: str) -> RenderableType:
+    """A deployment that nobody has decided yet."""
+    return Text.assemble(styled(submission.state.value), "  ", submission.deployment_id, "  ", (standing, "yellow"))
 
 
 def running_ring(view: DeploymentView) -> RingView | None:

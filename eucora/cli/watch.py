@@ -13,9 +13,18 @@ from eucora.cli.context import Output
 from eucora.domain.states import FINAL
 from eucora.domain.vocabulary import DeploymentState
 from models.wire.cab import ReviewView
-from models.wire.deployments import DeploymentView
+from models.wire.deployments import DeploymentView, Submission
 
-__all__ = ["follow", "open_review", "summary_line"]
+__all__ = ["WAITS_FOR_WORKER", "find_deployment", "follow", "open_review", "summary_line"]
+
+WAITS_FOR_WORKER = "kept; waits for a worker"
+"""How a deployment stands that the API accepted and that no worker has taken yet."""
+
+
+def find_deployment(client: ApiClient, deployment: str) -> DeploymentView | Submission:
+    """The deployment as it stands now, or its submission while no worker has taken it (202)."""
+    answer = client.get(f"/deployments/{deployment}")
+    return Submission.model_validate(answer) if "outcome" in answer else DeploymentView.model_validate(answer)
 
 
 def open_review(client: ApiClient, deployment: str) -> ReviewView | None:
@@ -33,6 +42,10 @@ def follow(client: ApiClient, deployment: str, *, output: Output, interval: floa
     with Live(console=output.console, auto_refresh=False, vertical_overflow="visible") as live:
         while True:
             view, review = _look(client, deployment)
+            if isinstance(view, Submission):
+                live.update(render.submission_progress(view, WAITS_FOR_WORKER), refresh=True)
+                time.sleep(interval)
+                continue
             live.update(render.deployment_progress(view, now=datetime.now(UTC), review=review), refresh=True)
             if view.state in FINAL:
                 return view
@@ -43,6 +56,14 @@ def _lines(client: ApiClient, deployment: str, *, output: Output, interval: floa
     before = ""
     while True:
         view, review = _look(client, deployment)
+        if isinstance(view, Submission):
+            if output.as_json and before != WAITS_FOR_WORKER:
+                output.line(view.model_dump(mode="json"))
+            elif before != WAITS_FOR_WORKER:
+                output.say(f"{view.state.value}  {WAITS_FOR_WORKER}")
+            before = WAITS_FOR_WORKER
+            time.sleep(interval)
+            continue
         line = summary_line(view, review)
         if output.as_json:
             value = view.model_dump(mode="json", exclude={"updated_at"})
@@ -58,8 +79,8 @@ def _lines(client: ApiClient, deployment: str, *, output: Output, interval: floa
         time.sleep(interval)
 
 
-def _look(client: ApiClient, deployment: str) -> tuple[DeploymentView, ReviewView | None]:
-    view = DeploymentView.model_validate(client.get(f"/deployments/{deployment}"))
+def _look(client: ApiClient, deployment: str) -> tuple[DeploymentView | Submission, ReviewView | None]:
+    view = find_deployment(client, deployment)
     waiting = view.state is DeploymentState.AWAITING_CAB
     return view, open_review(client, deployment) if waiting else None
 

@@ -129,7 +129,7 @@ def checkpoints(approval_tier: ApprovalTier, preset: str, rings: int) -> tuple[C
         return (Checkpoint(before=min(2, last), until=last),) if last > 0 else ()
     if preset == "standard":
         canary = (Checkpoint(before=1, until=1),) if last >= 1 else ()
-        pilot = (Checkpoint(before=2, until=last),) if last >= 2 else ()  # noqa: PLR2004 - ring orders of domain.md §1
+        pilot = (Checkpoint(before=2, until=last),) if last >= 2 else ()
         return canary + pilot
     msg = f"unknown checkpoint preset {preset!r}; known: {', '.join(PRESETS)}"
     raise ValueError(msg)

@@ -278,7 +278,7 @@ _FOLDS: dict[type, Callable[[RolloutState, Any], RolloutState]] = {
         reason=Reason(code=x.code, sentence=x.sentence, since=x.at, field=x.field, holder=x.holder),
     ),
     f.DeploymentCancelled: lambda s, x: because(
-        reviews_ended(s), "cancelled", x.why, x.at, DeploymentState.CANCELLED
+        reviews_ended(s), "cancelled", f"cancelled by {x.actor}: {x.why}", x.at, DeploymentState.CANCELLED
     ),
     f.RollbackInitiated: _rollback,
     f.PlaneRolledBack: lambda s, x: on_plane(s, x.ring, x.plane, rolled_back=True, rollback_failure=""),

@@ -34,7 +34,7 @@ def vote(state: RolloutState, message: m.CabVote, sender: m.Sender, now: datetim
     if message.pack_digest != review.pack_digest:
         sentence = f"the review is of the pack {review.pack_digest}: look again and vote on it"
         return Refusal(code="stale_digest", sentence=sentence)
-    refusal = _exception_missing(state, message, now) or _conditions_problem(review, message, now)
+    refusal = _exception_missing(state, message, now) or _conditions_problem(state, review, message, now)
     if refusal is not None:
         return refusal
     return (
@@ -73,12 +73,13 @@ def _exception_missing(state: RolloutState, message: m.CabVote, now: datetime) -
     return Refusal(code="exception_missing", sentence=sentence)
 
 
-def _conditions_problem(review: Review, message: m.CabVote, now: datetime) -> Refusal | None:
-    problem = _problem(review, message, now)
+def _conditions_problem(state: RolloutState, review: Review, message: m.CabVote, now: datetime) -> Refusal | None:
+    problem = _problem(state, review, message, now)
     return None if problem is None else Refusal(code="conditions_invalid", sentence=problem)
 
 
-def _problem(review: Review, message: m.CabVote, now: datetime) -> str | None:
+def _problem(state: RolloutState, review: Review, message: m.CabVote, now: datetime) -> str | None:
+    """What is wrong with the conditions; where one of them is at fault, the sentence begins with its name."""
     conditions = message.conditions
     if message.decision is CabDecision.CONDITIONAL and conditions.empty:
         return "a conditional approval names at least one condition that a machine can check"
@@ -86,7 +87,8 @@ def _problem(review: Review, message: m.CabVote, now: datetime) -> str | None:
         return f"conditions belong to a CONDITIONAL decision, not to {message.decision}"
     covers = review.covers
     if conditions.max_ring is not None and not covers.first <= conditions.max_ring <= covers.last:
-        return f"max_ring must be one of the rings that this approval covers: {covers.first} to {covers.last}"
+        names = ", ".join(ring.name for ring in state.plan.rings[covers.first : covers.last + 1])
+        return f"max_ring must be one of the rings that this approval covers: {names}"
     for name, rate in (
         ("min_success_rate", conditions.min_success_rate),
         ("rollback_below", conditions.rollback_below),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
@@ -221,3 +222,20 @@ async def site(module_database_url: str) -> AsyncIterator[Site]:
 def device(number: int, **changes: object) -> Device:
     values: dict[str, object] = {"id": f"x-{number:03d}", "name": f"X-{number:03d}", "site": "berlin", "groups": ("x",)}
     return Device(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def owner(module_owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(module_owner_database_url, autocommit=True) as connection:
+        yield connection
+
+
+def stop_the_line(owner: psycopg.Connection[tuple[object, ...]], site: Site, *, plane: str = "") -> str:
+    """Stop this deployment on a plane, or on all; returns the stop's id."""
+    stop_id = f"stop-{site.plan.deployment_id}"
+    owner.execute(
+        "INSERT INTO line_stop (id, tenant, plane, application_id, deployment_id, stopped_by, why, stopped_at,"
+        " released_by, release_why) VALUES (%s, 'default', %s, '', %s, 'olga-ops', 'a worm', %s, '', '')",
+        [stop_id, plane, site.plan.deployment_id, site.now],
+    )
+    return stop_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 
 import psycopg
@@ -29,7 +28,7 @@ from eucora.store.engine import Database
 from eucora.store.guard import PostgresGuard
 from eucora.store.progress import PostgresProgress
 from models.messages import activities as a
-from tests.activities.conftest import LATENCY, PLANE, Site
+from tests.activities.conftest import LATENCY, PLANE, Site, stop_the_line
 from tests.evidence.builders import ARTIFACT
 
 MAPPED = (
@@ -49,23 +48,6 @@ def key(site: Site, operation: Operation, revision: int = 1) -> EffectKey:
     return EffectKey(
         deployment_id=site.plan.deployment_id, ring="LAB", plane=PLANE, operation=operation, revision=revision
     )
-
-
-@pytest.fixture
-def owner(module_owner_database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    with psycopg.connect(module_owner_database_url, autocommit=True) as connection:
-        yield connection
-
-
-def stop_the_line(owner: psycopg.Connection[tuple[object, ...]], site: Site, *, plane: str = "") -> str:
-    """Stop this deployment on a plane, or on all; returns the stop's id."""
-    stop_id = f"stop-{site.plan.deployment_id}"
-    owner.execute(
-        "INSERT INTO line_stop (id, tenant, plane, application_id, deployment_id, stopped_by, why, stopped_at,"
-        " released_by, release_why) VALUES (%s, 'default', %s, '', %s, 'olga-ops', 'a worm', %s, '', '')",
-        [stop_id, plane, site.plan.deployment_id, site.now],
-    )
-    return stop_id
 
 
 class TestPublish:

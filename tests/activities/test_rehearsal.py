@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
+
+from eucora.domain import facts as f
 from eucora.domain.errors import PlaneTransient
-from eucora.domain.vocabulary import Operation, RollbackStrategy
+from eucora.domain.vocabulary import DeploymentState, Operation, RollbackStrategy
 from eucora.ports.plane import EffectKey, Verification
+from eucora.ports.record import FactBatch
 from models.messages import activities as a
-from tests.activities.conftest import LATENCY, PLANE, Assigned, Site
+from tests.activities.conftest import LATENCY, PLANE, Assigned, Site, stop_the_line
 
 
 def pick(site: Site, on: Assigned) -> a.PickDevice:
@@ -98,6 +102,54 @@ class TestRollBack:
         for call in ("verify", "roll_back"):
             site.world.refuse(call, PlaneTransient)
             assert not (await site.failure(site.planes.roll_back, site.roll_back(on))).non_retryable
+
+
+class TestUnderAStopOfTheLine:
+    async def test_a_rollback_that_nobody_asked_for_waits(
+        self, site: Site, owner: psycopg.Connection[tuple[object, ...]]
+    ) -> None:
+        on = await site.assigned()
+        site.now += LATENCY
+        stop_the_line(owner, site)
+        for operation, device_id in ((Operation.ROLL_BACK, ""), (Operation.REHEARSE, "fake-000")):
+            request = site.roll_back(on, operation=operation, device_id=device_id)
+            done = await site.run(site.planes.roll_back, request)
+            assert done.stopped is not None
+            assert done.stopped.who == "olga-ops"
+            assert site.world.effects_of(key(site, operation)) == 0
+
+    async def test_one_that_an_operator_asked_for_goes_on(
+        self, site: Site, owner: psycopg.Connection[tuple[object, ...]]
+    ) -> None:
+        on = await site.assigned()
+        site.now += LATENCY
+        stop_the_line(owner, site)
+        asked = f.RollbackInitiated(
+            at=site.now,
+            actor="olga-ops",
+            role="endpoint_ops",
+            code="operator",
+            why="bad news",
+            outcome=DeploymentState.ROLLED_BACK,
+            automatic=False,
+        )
+        started = f.DeploymentStarted(at=site.now)
+        batch = FactBatch(deployment_id=site.plan.deployment_id, first_sequence=2, facts=(started, asked))
+        await site.records.append(batch)
+        done = await site.run(site.planes.roll_back, site.roll_back(on))
+        assert (done.stopped, done.clean) == (None, 6)
+
+    async def test_a_device_half_way_through_its_rehearsal_waits_where_it_stands(
+        self, site: Site, owner: psycopg.Connection[tuple[object, ...]]
+    ) -> None:
+        on = await site.assigned()
+        site.now += LATENCY
+        await site.run(site.planes.pick_device, pick(site, on))
+        await site.run(site.planes.roll_back, site.roll_back(on, operation=Operation.REHEARSE, device_id="fake-000"))
+        stop_the_line(owner, site)
+        failure = await site.failure(site.planes.reinstall, site.reinstall(on, "fake-000"))
+        assert (failure.type, failure.message) == ("not_yet", "held by olga-ops: a worm")
+        assert site.world.effects_of(key(site, Operation.REINSTALL)) == 0
 
 
 class TestRehearsal:

@@ -43,8 +43,8 @@ def environment(name: str) -> dict[str, str]:
 
 def probed(name: str) -> SplitResult:
     """The URL that a service's health check asks for."""
-    (url,) = re.findall(r"http://[^']+", SERVICES[name]["healthcheck"]["test"][-1])
-    return urlsplit(url)
+    (url,) = re.findall(r"http://[^']+", str(SERVICES[name]["healthcheck"]["test"][-1]))
+    return urlsplit(str(url))
 
 
 def option(name: str, flag: str, default: str = "") -> str:

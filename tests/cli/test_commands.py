@@ -22,6 +22,13 @@ PERSON = {
     "identity": "development",
 }
 TOKEN = {"token": "secret-token", "expires_at": "2999-01-01T00:00:00Z", "person": PERSON}
+PENDING = {
+    "deployment_id": "dep-1",
+    "outcome": "pending",
+    "state": "PENDING",
+    "correlation_id": "c-1",
+    "location": "/api/v1/deployments/dep-1",
+}
 CONTROL = {"deployment_id": "dep-1", "message_id": "m-1", "facts": ["DEPLOYMENT_HELD"], "sequence": 18}
 
 
@@ -54,6 +61,10 @@ class ScriptedApi:
     def on(self, call: str, *answers: Any, status: int = 200) -> None:
         """Answer ``METHOD path`` so; the last answer stays."""
         self.answers[call] = [(status, answer) for answer in answers]
+
+    def first(self, call: str, answer: Any, *, status: int) -> None:
+        """Answer so once, before what was scripted."""
+        self.answers[call].insert(0, (status, answer))
 
     def handle(self, request: http.server.BaseHTTPRequestHandler, method: str) -> None:
         raw = request.rfile.read(int(request.headers.get("Content-Length", 0)))
@@ -97,9 +108,9 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedApi
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run the command line as a shell would; gives status, standard output and standard error."""
 
-    def call(*arguments: str) -> SimpleNamespace:
+    def call(*arguments: str, columns: int = 200) -> SimpleNamespace:
         monkeypatch.setattr("sys.argv", ["eucora", *arguments])
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", str(columns))
         with pytest.raises(SystemExit) as ended:
             command_line.main()
         said = capsys.readouterr()
@@ -246,6 +257,89 @@ def test_watching_a_deployment_that_was_rolled_back_ends_with_status_1(
     assert done.out.startswith("ROLLED_BACK  CANARY: sim-windows 20 ok 1 failed")
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_watching_waits_for_a_worker_that_has_not_come(
+    api: ScriptedApi, run: Any, answers: SimpleNamespace, as_json: bool
+) -> None:
+    api.on("GET /deployments/dep-1", answers.deployment(state="COMPLETED"))
+    api.first("GET /deployments/dep-1", PENDING, status=202)
+    api.first("GET /deployments/dep-1", PENDING, status=202)
+    options = ["--interval", "0.2", "--as", "auditor-ava", *(["--json"] if as_json else [])]
+    done = run("watch", "dep-1", *options)
+    lines = done.out.splitlines()
+    assert done.status == 0
+    if as_json:
+        assert [json.loads(line)["state"] for line in lines] == ["PENDING", "COMPLETED"]
+    else:
+        assert lines[0] == "PENDING  kept; waits for a worker"
+        assert [line.split()[0] for line in lines] == ["PENDING", "COMPLETED"]
+
+
+def test_a_deployment_that_waits_for_a_worker_is_shown(api: ScriptedApi, run: Any) -> None:
+    api.on("GET /deployments/dep-1", PENDING, status=202)
+    done = run("show", "dep-1", "--as", "auditor-ava", columns=40)
+    assert done.status == 0
+    assert "dep-1 is PENDING: kept; waits for a worker" in done.out
+    assert "eucora watch dep-1 --as auditor-ava" in done.out
+
+
+@pytest.mark.parametrize("columns", [36, 50, 80, 100, 130, 200])
+def test_a_list_never_cuts_an_id_or_a_state(api: ScriptedApi, run: Any, answers: SimpleNamespace, columns: int) -> None:
+    ids = ["0b7f3f4e-7f0e-5a52-9f3c-6a3a5d4be001", "0b7f3f4e-7f0e-5a52-9f3c-6a3a5d4be002"]
+    items = [answers.deployment(id=one, state="AWAITING_CAB") for one in ids]
+    api.on("GET /deployments", {"items": items, "next_cursor": None})
+    out = run("list", "--as", "auditor-ava", columns=columns).out
+    assert max(map(len, out.splitlines())) <= columns
+    if columns >= 50:
+        assert all(one in out for one in ids)
+        assert out.count("AWAITING_CAB") == 2
+    assert "…" not in out
+    assert ("sim-windows" in out, "score" in out) == (columns >= 200, columns >= 130), "planes go first, then the score"
+
+
+def test_a_submission_that_ended_long_ago_says_how_it_ended_and_how_to_submit_anew(
+    api: ScriptedApi, run: Any, answers: SimpleNamespace
+) -> None:
+    first = {**PENDING, "outcome": "accepted", "state": "DEPLOYING", "risk_score": 32, "tier": "automated"}
+    api.on("POST /deployments", first, status=201)
+    api.on("GET /deployments/dep-1", answers.deployment(state="ROLLED_BACK"))
+    manifest = EXAMPLES / "wordcard" / "manifest.yaml"
+    done = run("submit", str(manifest), "--evidence", "e" * 64, "--as", "publisher-petra", columns=40)
+    assert "dep-1 is ROLLED_BACK: risk score 32, tier automated" in done.out
+    assert "DEPLOYING" not in done.out
+    (anew,) = [line for line in done.out.splitlines() if line.startswith("to submit it anew:")]
+    assert f"eucora submit {manifest} --evidence {'e' * 64} --idempotency-key " in anew
+    assert anew.endswith(" --as publisher-petra")
+
+
+def test_what_is_no_url_is_said_to_be_none(api: ScriptedApi, run: Any) -> None:
+    done = run("list", "--api", "nonsense", "--as", "auditor-ava")
+    assert done.status == 1
+    assert "'nonsense' is no URL" in done.err
+    assert "[api_url_invalid, field --api]" in done.err
+
+
+def test_an_export_that_cannot_be_written_is_an_error_in_a_line(api: ScriptedApi, run: Any, tmp_path: Path) -> None:
+    api.on("GET /audit/export", {})
+    target = tmp_path / "missing" / "record.jsonl"
+    done = run("audit", "export", str(target), "--as", "auditor-ava")
+    assert done.status == 1
+    assert done.err == f"error: {target} cannot be written: No such file or directory. [export_unwritable]\n"
+
+
+def test_a_key_is_made_only_when_it_is_asked_for(run: Any, tmp_path: Path) -> None:
+    artifact, key = tmp_path / "artifact.bin", tmp_path / "packaging.pem"
+    artifact.write_bytes(b"a release")
+    done = run("evidence", "sign", str(artifact), "--key", str(key))
+    assert (done.status, key.exists(), artifact.with_name("artifact.bin.sig.json").exists()) == (1, False, False)
+    assert "[key_missing, field --key]" in done.err
+    assert run("evidence", "sign", str(artifact), "--key", str(key), "--new-key").status == 0
+    made = key.read_bytes()
+    assert run("evidence", "sign", str(artifact), "--key", str(key)).status == 0
+    assert "[key_exists, field --key]" in run("evidence", "sign", str(artifact), "--key", str(key), "--new-key").err
+    assert key.read_bytes() == made
+
+
 def test_lists_and_details_are_drawn(api: ScriptedApi, run: Any, answers: SimpleNamespace) -> None:
     api.on("GET /deployments", {"items": [answers.deployment()], "next_cursor": None})
     api.on("GET /deployments/dep-1", answers.deployment())
@@ -267,10 +361,12 @@ def packaged(tmp_path: Path) -> Path:
     return example / "manifest.yaml"
 
 
-def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, tmp_path: Path) -> None:
+def test_evidence_is_uploaded_sealed_and_submitted(
+    api: ScriptedApi, run: Any, answers: SimpleNamespace, tmp_path: Path
+) -> None:
     manifest = packaged(tmp_path)
     artifact = manifest.parent / "dist" / "wordcard-7.1.0.pyz"
-    signed = run("evidence", "sign", str(artifact), "--key", str(tmp_path / "packaging.pem"), "--json")
+    signed = run("evidence", "sign", str(artifact), "--key", str(tmp_path / "packaging.pem"), "--new-key", "--json")
     stored = [artifact, manifest.parent / "sbom.cdx.json", manifest.parent / "scan.sample.json"]
     import hashlib
 
@@ -282,7 +378,7 @@ def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, t
     pack = {"pack_digest": "e" * 64, "release_digest": "f" * 64, "version": 1, "author": "packager-pia"}
     api.on("POST /evidence", {**pack, "blockers": [], "pack": {}}, status=201)
     done = run("evidence", "create", str(manifest), "--as", "packager-pia")
-    assert f"eucora submit {manifest} --evidence {'e' * 64}" in " ".join(done.out.split("\n")).replace("  ", " ")
+    assert f"eucora submit {manifest} --evidence {'e' * 64} --as PERSON" in done.out
     (draft,) = api.bodies("POST /evidence")
     assert draft["artifact"]["sha256"] == uploads[0]["sha256"] == json.loads(signed.out)["sha256"]
     assert draft["artifact"]["signature"]["artifact_sha256"] == uploads[0]["sha256"]
@@ -305,10 +401,11 @@ def test_evidence_is_uploaded_sealed_and_submitted(api: ScriptedApi, run: Any, t
         "checkpoints": [],
     }
     api.on("POST /deployments", submission, status=201)
+    api.on("GET /deployments/dep-1", answers.deployment())
     for _ in range(2):
         done = run("submit", str(manifest), "--evidence", "e" * 64, "--as", "publisher-petra")
         assert "dep-1 is DEPLOYING: risk score 32, tier automated" in done.out
-        assert "eucora watch dep-1" in done.out
+        assert "eucora watch dep-1 --as publisher-petra" in done.out
     from models.wire.deployments import DeploymentRequest
 
     bodies = [DeploymentRequest.model_validate(body) for body in api.bodies("POST /deployments")]

@@ -24,7 +24,7 @@ from models.messages.codec import (
 )
 from tests.store.histories import completed, rejected, rolled_back, small
 
-st.register_type_strategy(str, st.text(st.characters(codec="utf-8"), max_size=12))
+st.register_type_strategy(str, st.text(st.characters(codec="utf-8"), max_size=4))
 st.register_type_strategy(int, st.integers(-(2**53) + 1, 2**53 - 1))
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(

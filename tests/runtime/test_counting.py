@@ -14,7 +14,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.errors import failure_of, not_yet
 from activities.record import RecordActivities
-from eucora.domain.errors import PlaneThrottled, PlanePolicyViolation
+from eucora.domain.errors import PlanePolicyViolation, PlaneThrottled
 from eucora.observability import Metrics
 from eucora.ports.record import AppendResult, FactBatch
 from eucora.runtime.counting import CountingInterceptor
@@ -40,7 +40,7 @@ class Ending(ActivityInboundInterceptor):
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         if self.error is not None:
             raise self.error
         return "done"

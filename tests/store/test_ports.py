@@ -109,9 +109,17 @@ async def test_of_many_claims_at_once_exactly_one_holds(database: Database, owne
 def put(owner: psycopg.Connection[Any], **changes: Any) -> None:
     """Write a stop of the line, which the guard reads."""
     row = {
-        **{"id": "s-1", "tenant": "default", "plane": "", "application_id": "", "deployment_id": ""},
-        **{"stopped_by": "pia-publisher", "why": "bad batch", "stopped_at": NOON},
-        **{"released_by": "", "release_why": "", "released_at": None},
+        "id": "s-1",
+        "tenant": "default",
+        "plane": "",
+        "application_id": "",
+        "deployment_id": "",
+        "stopped_by": "pia-publisher",
+        "why": "bad batch",
+        "stopped_at": NOON,
+        "released_by": "",
+        "release_why": "",
+        "released_at": None,
         **changes,
     }
     owner.execute(

@@ -99,6 +99,7 @@ async def test_the_projection_does_not_depend_on_how_the_facts_were_batched(
     ]
 
 
+# Not the profile's number: four histories with at most 90 prefixes each are all there is to draw.
 @settings(max_examples=200)
 @given(
     which=st.sampled_from([small, completed, rejected, rolled_back]),

@@ -51,6 +51,7 @@ def nobody() -> Iterator[str]:
 def test_what_is_not_configured_is_status_2_and_one_sentence(
     configured: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    *,
     name: str,
     value: str | None,
     queues: str,

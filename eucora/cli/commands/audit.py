@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, connect
+from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, connect, hint
 from eucora.cli.errors import Stopped
 
 __all__ = ["register"]
@@ -68,4 +68,4 @@ def export(
     with connect(api, person) as client:
         audit.download(client, out, deployment=deployment)
     value = {"file": str(out), "size": out.stat().st_size}
-    output.show(value, lambda: f"wrote {out}, {value['size']} bytes; verify it with: eucora audit verify {out}")
+    output.show(value, lambda: f"wrote {out}, {value['size']} bytes; verify it with: {hint('audit verify', out)}")

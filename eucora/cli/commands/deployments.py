@@ -5,19 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
 from eucora.cli import render
-from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, connect
-from eucora.cli.errors import Stopped
+from eucora.cli.client import ApiClient
+from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, connect, hint
+from eucora.cli.errors import ApiRefused, ApiUnreachable, Stopped
 from eucora.cli.manifest import load_manifest, published_schema
 from eucora.cli.submission import create_pack, idempotency_key
 from eucora.cli.submission import submit as submit_deployment
-from eucora.cli.watch import follow
+from eucora.cli.watch import WAITS_FOR_WORKER, find_deployment, follow
+from eucora.domain.states import FINAL
 from eucora.domain.vocabulary import DeploymentState
 from models.wire.auth import Person
-from models.wire.deployments import DeploymentSummary, DeploymentView, EventView, Submission
+from models.wire.deployments import DeploymentSummary, EventView, Submission
 
 __all__ = ["register"]
 
@@ -63,23 +66,43 @@ def submit(
         digest = evidence or create_pack(client, loaded, say=output.say).pack_digest
         key = idempotency or idempotency_key(loaded, pack_digest=digest, person=me)
         answer = submit_deployment(client, loaded, pack_digest=digest, key=key)
-    output.show(answer.model_dump(mode="json"), lambda: _what_next(answer))
+        answer = answer.model_copy(update={"state": _state_now(client, answer)})
+    output.show(answer.model_dump(mode="json"), lambda: _what_next(answer, loaded.path, digest, person=person, api=api))
 
 
-def _what_next(answer: Submission) -> str:
+def _state_now(client: ApiClient, answer: Submission) -> DeploymentState:
+    """The state now: a repeated submission is answered as it was answered first, perhaps long ago."""
+    try:
+        return find_deployment(client, answer.deployment_id).state
+    except (ApiRefused, ApiUnreachable):  # the submission is made all the same
+        return answer.state
+
+
+def _what_next(answer: Submission, manifest: Path, pack: str, *, person: str | None, api: str | None) -> str:
     """What the submission came to and which commands follow."""
-    if answer.outcome == "pending":
+    watching = hint("watch", answer.deployment_id, person=person, api=api)
+    if answer.outcome == "pending" and answer.state is DeploymentState.PENDING:
         return (
             f"{answer.deployment_id} is kept; it is assessed as soon as a worker runs (see `eucora doctor`)\n"
-            f"next: eucora watch {answer.deployment_id}"
+            f"next: {watching}"
         )
-    lines = [f"{answer.deployment_id} is {answer.state.value}: risk score {answer.risk_score}, tier {answer.tier}"]
+    risk = "" if answer.risk_score is None else f": risk score {answer.risk_score}, tier {answer.tier}"
+    lines = [f"{answer.deployment_id} is {answer.state.value}{risk}"]
+    if answer.state in FINAL:
+        anew = hint("submit", manifest, "--evidence", pack, "--idempotency-key", uuid4(), person=person, api=api)
+        lines.append("the same manifest, evidence and person submitted it before: nothing new was begun")
+        lines.append(f"what became of it: {hint('show', answer.deployment_id, person=person, api=api)}")
+        lines.append(f"to submit it anew: {anew}")
+        return "\n".join(lines)
+    if answer.outcome == "pending":
+        return "\n".join([*lines, f"next: {watching}"])
     if answer.checkpoints:
         people = f"{answer.quorum} vote{'s' if answer.quorum != 1 else ''} of the change advisory board"
         lines.append(f"needs {people} before each of: {', '.join(answer.checkpoints)}")
-        lines.append(f"next: eucora watch {answer.deployment_id}; then, as a CAB member, eucora reviews")
+        lines.append(f"next: {watching}")
+        lines.append(f"and as a member of the board (see `eucora people`): {hint('reviews --as PERSON', api=api)}")
     else:
-        lines += ["needs no votes: approved by the system", f"next: eucora watch {answer.deployment_id}"]
+        lines += ["needs no votes: approved by the system", f"next: {watching}"]
     return "\n".join(lines)
 
 
@@ -115,7 +138,12 @@ def show(
             facts = [EventView.model_validate(item) for item in client.pages(f"/deployments/{deployment}/events")]
             output.show([fact.model_dump(mode="json") for fact in facts], lambda: render.events_table(facts))
             return
-        view = DeploymentView.model_validate(client.get(f"/deployments/{deployment}"))
+        view = find_deployment(client, deployment)
+    if isinstance(view, Submission):
+        watching = hint("watch", deployment, person=person, api=api)
+        text = f"{deployment} is {view.state.value}: {WAITS_FOR_WORKER} (see `eucora doctor`)\nnext: {watching}"
+        output.show(view.model_dump(mode="json"), lambda: text)
+        return
     now = datetime.now(UTC)
     output.show(view.model_dump(mode="json"), lambda: render.deployment_detail(view, now=now))
 

@@ -115,7 +115,9 @@ def find_review(client: ApiClient, identifier: str) -> ReviewSummary:
         review = ReviewSummary.model_validate(item)
         if identifier in (review.id, review.deployment_id):
             return review
-    raise Stopped(f"No review of {identifier} is open for votes now; see `eucora reviews`.", code="no_open_review")
+    raise Stopped(
+        f"No review of {identifier} is open for votes now; `eucora reviews` lists them.", code="no_open_review"
+    )
 
 
 def _utc(value: datetime | None) -> str | None:
