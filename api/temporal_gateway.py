@@ -200,8 +200,8 @@ class TemporalGateway:
     ) -> ControlOutcome:
         """Send an operator's control as an update and return what the workflow recorded.
 
-        Raises ``WorkflowClosed``, ``WorkflowStuck``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as ``Refused``,
-        ``Forbidden`` or ``InvalidInput`` with its code.
+        Raises ``WorkflowClosed``, ``WorkflowStuck``, ``NoWorker``, ``Unavailable``, or the workflow's refusal as
+        ``Refused``, ``Forbidden`` or ``InvalidInput`` with its code.
         """
         message = self._sign(deployment_id, body, principal=principal, message_id=message_id, life=UPDATE_LIFE)
         handle = self._client.get_workflow_handle(deployment_workflow_id(deployment_id))

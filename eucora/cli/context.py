@@ -55,16 +55,16 @@ class Output:
     def __post_init__(self) -> None:
         Output.current = self
 
-    def show(self, value: Any, text: Callable[[], RenderableType]) -> None:
-        """Print ``value`` as JSON, or what ``text`` makes of it."""
+    def show(self, value: Any, text: Callable[[], RenderableType], *, wrap: bool = True) -> None:
+        """Print ``value`` as JSON, or what ``text`` makes of it.
+
+        Plain text, and with ``wrap`` False anything, keeps its lines whole: people copy commands out of them.
+        """
         if self.as_json:
             self.line(value)
         else:
             drawn = text()
-            if isinstance(drawn, str):  # never wrapped: people copy commands out of it
-                self.console.print(drawn, markup=False, soft_wrap=True)
-            else:
-                self.console.print(drawn)
+            self.console.print(drawn, markup=False, soft_wrap=isinstance(drawn, str) or not wrap)
 
     def line(self, value: Any) -> None:
         """One JSON value on one line, at once."""

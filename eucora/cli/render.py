@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from eucora.cli.listing import Listing
 from models.wire.cab import ReviewSummary, ReviewView
 from models.wire.deployments import (
     DeploymentSummary,
@@ -37,9 +37,8 @@ __all__ = [
 ]
 
 BAR_WIDTH: Final = 24
-LEAVE: Final = ("planes", "score", "updated (UTC)", "ring", "reason", "application")
-"""Columns of a list in the order in which a narrow terminal does without them; id and state always stay."""
-LEAST_REASON: Final = 24
+ROLLED_BACK: Final = "rolled_back"
+"""A plane's status after its rollback was verified."""
 STYLES: Final = {
     "COMPLETED": "bold green",
     "DEPLOYING": "cyan",
@@ -81,9 +80,14 @@ def _span(seconds: float) -> str:
 
 
 def bar(plane: PlaneView, *, width: int = BAR_WIDTH) -> Text:
-    """Success, failure, work in progress and silence of the targeted devices; a rare failure still gets a cell."""
+    """Success, failure, work in progress and silence of the targeted devices; a rare failure still gets a cell.
+
+    Where the release was taken back there is nothing of it to count: a line.
+    """
     counts = (plane.succeeded, plane.failed, plane.in_progress)
     shares = [("█", "green"), ("█", "red"), ("▒", "yellow")]
+    if plane.status == ROLLED_BACK:
+        return Text("─" * width, style="magenta")
     text = Text()
     left = width
     for count, (cell, style) in zip(counts, shares, strict=True):
@@ -95,7 +99,10 @@ def bar(plane: PlaneView, *, width: int = BAR_WIDTH) -> Text:
 
 
 def plane_figures(plane: PlaneView) -> Text:
-    """The same in numbers."""
+    """The same in numbers; of a release that was taken back they are history."""
+    if plane.status == ROLLED_BACK:
+        was = f"was {plane.succeeded} ok  {plane.failed} failed  of {plane.targeted}"
+        return Text.assemble(("rolled back", STYLES["ROLLED_BACK"]), "  ", (was, "dim"))
     text = Text(f"{plane.succeeded:>5} ok  ")
     text.append(f"{plane.failed} failed", style="red" if plane.failed else "dim")
     text.append(f"  {plane.in_progress} at work  {plane.unknown} unknown  of {plane.targeted}")
@@ -106,46 +113,28 @@ def deployments_table(items: Sequence[DeploymentSummary]) -> RenderableType:
     """One line for each deployment."""
     if not items:
         return Text("no deployments", style="dim")
-    return _Deployments(items)
-
-
-class _Deployments:
-    """The table, as wide as the terminal allows: whole columns go before an id or a state is cut."""
-
-    def __init__(self, items: Sequence[DeploymentSummary]) -> None:
-        self._rows: list[dict[str, str]] = [
-            {
-                "deployment": item.id,
-                "application": f"{item.application.name} {item.application.version}",
-                "state": item.state.value,
-                "ring": f"{item.ring or '-'} of {item.target_ring}",
-                "score": "-" if item.risk_score is None else str(item.risk_score),
-                "planes": ", ".join(item.planes),
-                "reason": item.reason.sentence,
-                "updated (UTC)": moment(item.updated_at),
-            }
-            for item in items
-        ]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        kept = {name: max(cell_len(name), *(cell_len(row[name]) for row in self._rows)) for name in self._rows[0]}
-        kept["reason"] = min(kept["reason"], LEAST_REASON)
-        for name in LEAVE:
-            if sum(kept.values()) + len(kept) - 1 <= options.max_width:
-                break
-            del kept[name]
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-        for name in kept:
-            wraps = name == "reason" or len(kept) == len(self._rows[0]) - len(LEAVE)
-            table.add_column(name, overflow="fold", no_wrap=not wraps)
-        for row in self._rows:
-            table.add_row(*(styled(row[name]) if name == "state" else Text(row[name]) for name in kept))
-        yield table
+    rows = [
+        {
+            "deployment": Text(item.id),
+            "application": Text(f"{item.application.name} {item.application.version}"),
+            "state": styled(item.state.value),
+            "ring": Text(f"{item.ring or '-'} of {item.target_ring}"),
+            "score": Text("-" if item.risk_score is None else str(item.risk_score)),
+            "planes": Text(", ".join(item.planes)),
+            "reason": Text(item.reason.sentence),
+            "updated (UTC)": Text(moment(item.updated_at)),
+        }
+        for item in items
+    ]
+    leave = ("planes", "score", "updated (UTC)", "ring", "reason", "application")
+    return Listing(rows=rows, leave=leave, prose="reason")
 
 
 def deployment_detail(view: DeploymentView, *, now: datetime) -> RenderableType:
     """Everything about one deployment."""
     facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
     risk = "not assessed yet"
     if view.risk is not None:
         risk = f"{view.risk.score} of 100 ({view.risk.tier}; model {view.risk.model} {view.risk.model_version})"
@@ -223,7 +212,7 @@ def rings_table(rings: Sequence[RingView]) -> RenderableType:
         for index, plane in enumerate(ring.planes):
             name = Text(ring.name if index == 0 else "", style="bold")
             trouble = plane.rollback_failure or plane.failure
-            status = Text(plane.status, style="red" if trouble else "")
+            status = Text(plane.status.replace("_", " "), style="red" if trouble else "")
             if plane.rehearsed is not None:
                 status.append(" · rollback rehearsed" if plane.rehearsed else " · rehearsal failed", style="dim")
             if trouble:
@@ -247,21 +236,20 @@ def reviews_table(reviews: Sequence[ReviewSummary], *, now: datetime) -> Rendera
     """Open reviews."""
     if not reviews:
         return Text("no open reviews", style="dim")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("review", "application", "before", "score", "class", "quorum", "requested by", "due"):
-        table.add_column(column)
-    for review in reviews:
-        table.add_row(
-            review.id,
-            f"{review.application} {review.version}",
-            review.ring,
-            f"{review.risk_score} ({review.tier})",
-            review.blast_radius_class,
-            str(review.quorum),
-            review.requester,
-            moment(review.due_at, now=now),
-        )
-    return table
+    rows = [
+        {
+            "review": Text(review.id),
+            "application": Text(f"{review.application} {review.version}"),
+            "before": Text(review.ring),
+            "score": Text(f"{review.risk_score} ({review.tier})"),
+            "class": Text(review.blast_radius_class),
+            "quorum": Text(str(review.quorum)),
+            "requested by": Text(review.requester),
+            "due": Text(moment(review.due_at, now=now)),
+        }
+        for review in reviews
+    ]
+    return Listing(rows=rows, leave=("class", "quorum", "requested by", "score", "application", "due"))
 
 
 def events_table(events: Sequence[EventView]) -> RenderableType:

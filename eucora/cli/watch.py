@@ -91,7 +91,9 @@ def summary_line(view: DeploymentView, review: ReviewView | None = None) -> str:
     figures = ""
     if ring is not None:
         planes = (
-            f"{plane.plane} {plane.succeeded} ok {plane.failed} failed {plane.unknown} unknown of {plane.targeted}"
+            f"{plane.plane} rolled back"
+            if plane.status == render.ROLLED_BACK
+            else f"{plane.plane} {plane.succeeded} ok {plane.failed} failed {plane.unknown} unknown of {plane.targeted}"
             for plane in ring.planes
         )
         figures = f"{ring.name}: {'; '.join(planes)}"

@@ -53,6 +53,8 @@ class Board:
     tracks: dict[str, Track] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lasting: list[str] = field(default_factory=list)
+    """Notes that stay on the screen to the end."""
     begun: float = field(default_factory=time.monotonic)
     _lines: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -62,10 +64,10 @@ class Board:
         """Seconds since the board was made."""
         return time.monotonic() - self.begun
 
-    def say(self, sentence: str) -> None:
-        """A step of the whole demo."""
+    def say(self, sentence: str, *, lasting: bool = False) -> None:
+        """A step of the whole demo; one that is ``lasting`` is still to be seen at its end."""
         with self._lock:
-            self.notes.append(sentence)
+            (self.lasting if lasting else self.notes).append(sentence)
             self._print({"note": sentence}, sentence)
 
     def track(self, letter: str, title: str) -> Track:
@@ -111,7 +113,8 @@ class Board:
         now = datetime.now(UTC)
         with self._lock:
             head = Text(f"eucora demo  {self.elapsed:5.0f} s", style="bold")
-            parts: list[RenderableType] = [head, *(Text(f"  {note}", style="dim") for note in self.notes[-LAST_NOTES:])]
+            parts: list[RenderableType] = [head, *(Text(f"  {note}") for note in self.lasting)]
+            parts += [Text(f"  {note}", style="dim") for note in self.notes[-LAST_NOTES:]]
             for track in self.tracks.values():
                 parts += [Text(), *self._draw_track(track, now)]
         return Group(*parts)

@@ -47,6 +47,8 @@ SCENARIOS: Final[Mapping[str, Callable[[Scenario], None]]] = {
     "C": bad_release,
     "D": rejected,
 }
+PORT_TAKEN: Final = "port "
+"""So begins what the stack says of a port that it could not have: where to look instead must not scroll away."""
 FAILED: Final = 1
 INTERRUPTED: Final = 130
 
@@ -126,7 +128,7 @@ def _play(stack: Stack, board: Board, examples: Path, home: Path) -> tuple[int, 
     thread = threading.Thread(target=preparation, name="preparation", daemon=True)
     thread.start()
     try:
-        info = stack.start(board.say)
+        info = stack.start(lambda sentence: board.say(sentence, lasting=sentence.startswith(PORT_TAKEN)))
         thread.join()
         if trouble:
             raise PreparationFailed(str(trouble[0]))

@@ -22,7 +22,7 @@ from eucora.cli import render
 from eucora.cli.errors import ApiRefused
 from eucora.cli.manifest import LoadedManifest
 from eucora.cli.submission import create_pack, idempotency_key, submit
-from eucora.cli.watch import open_review
+from eucora.cli.watch import find_deployment, open_review
 from eucora.demo import people
 from eucora.demo.board import Board, Track
 from eucora.demo.ledgers import Fleet, ansible_effects, duplicated, missing_effects
@@ -30,7 +30,7 @@ from eucora.demo.people import Desk
 from eucora.domain.states import FINAL
 from eucora.domain.vocabulary import ApprovalTier, DeploymentState
 from models.wire.cab import ReviewView
-from models.wire.deployments import DeploymentView, EventView
+from models.wire.deployments import DeploymentView, EventView, Submission
 
 __all__ = ["EXPECTED", "Interrupted", "Scenario", "Setting", "bad_release", "command_line", "privileged", "rejected"]
 
@@ -111,11 +111,13 @@ class Scenario:
         """How the deployment stands; None while nothing is recorded yet."""
         client = self.setting.desk.of(people.AUDITOR)
         try:
-            view = DeploymentView.model_validate(client.get(f"/deployments/{self.deployment}"))
+            view = find_deployment(client, self.deployment)
         except ApiRefused as error:
             if error.problem.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+        if isinstance(view, Submission):
+            return None
         waiting = view.state is DeploymentState.AWAITING_CAB
         self.setting.board.seen(self.track, view, open_review(client, view.id) if waiting else None)
         return view

@@ -25,7 +25,9 @@ class Covers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """Machine-checked conditions of a vote (``domain.md`` §4). Rates are percent, times aware UTC, free text is for people."""
+    """Machine-checked conditions of a vote (``domain.md`` §4). Rates are percent, times aware UTC, free text is for
+    people.
+    """
 
     max_ring: int | None = None
     min_success_rate: float | None = None
@@ -110,7 +112,8 @@ def tier(
 ) -> ApprovalTier:
     """Return who must say yes for a rounded score (``domain.md`` §4).
 
-    CRITICAL_INFRASTRUCTURE is never automated and BUSINESS_CRITICAL always goes to the CAB; ``always_cab`` is privileged tooling.
+    CRITICAL_INFRASTRUCTURE is never automated and BUSINESS_CRITICAL always goes to the CAB; ``always_cab`` is
+    privileged tooling.
     """
     if score > cab_up_to:
         return ApprovalTier.CAB_WITH_EXCEPTION

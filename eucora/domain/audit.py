@@ -1,11 +1,13 @@
 """Is every fact of a stream founded? The verifier's question, answered with the functions that made the facts.
 
-The interpreter settles before it listens and before it takes an outcome. So at the time of any fact either something was
-due, and the fact is exactly that; or nothing was, and the fact is what ``judge`` makes of a message, or the outcome of a
-command that ``decide`` had asked for (``outcomes.py``). Refusals change nothing and are taken as they stand.
+The interpreter settles before it listens and before it takes an outcome. So at the time of any fact either something
+was due, and the fact is exactly that; or nothing was, and the fact is what ``judge`` makes of a message, or the
+outcome of a command that ``decide`` had asked for (``outcomes.py``). Refusals change nothing and are taken as they
+stand.
 
-What nothing is decided from can be altered without contradicting the decider, such as who held and why, ids that planes
-gave, or figures that cross the same mark. The hash chain protects that; ``tests/domain/test_audit_alterations.py`` lists it.
+What nothing is decided from can be altered without contradicting the decider, such as who held and why, ids that
+planes gave, or figures that cross the same mark. The hash chain protects that;
+``tests/domain/test_audit_alterations.py`` lists it.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Unfounded:
 
 
 def first_unfounded(facts: Sequence[f.Fact]) -> Unfounded | None:
-    """Fold a deployment's stream and decide again at every step; return the first fact that does not follow, or None."""
+    """Fold a stream and decide again at every step; return the first fact that does not follow, or None."""
     if not facts or not isinstance(facts[0], f.DeploymentCreated):
         return Unfounded(index=0, why="a deployment's stream begins with DEPLOYMENT_CREATED")
     plan = facts[0].plan
@@ -75,7 +77,7 @@ def first_unfounded(facts: Sequence[f.Fact]) -> Unfounded | None:
 
 
 def _issue(state: RolloutState, since: datetime, until: datetime, issued: dict[str, c.Command]) -> None:
-    """Add the commands that were under way between two facts: at the first, whenever ``decide`` woke, and at the second."""
+    """Add the commands asked for between two facts: at the first, whenever ``decide`` woke, and at the second."""
     now = since
     while True:
         wake = None
@@ -133,7 +135,11 @@ def _released(fact: f.DeploymentReleased) -> m.Message:
 
 _MESSAGES: dict[type, Callable[[Any], m.Message]] = {
     f.CabVoted: lambda x: m.CabVote(
-        checkpoint=x.checkpoint, decision=x.decision, pack_digest=x.pack_digest, comment=x.comment, conditions=x.conditions
+        checkpoint=x.checkpoint,
+        decision=x.decision,
+        pack_digest=x.pack_digest,
+        comment=x.comment,
+        conditions=x.conditions,
     ),
     f.CabSubmitted: lambda _: m.OpenReview(),
     f.ApprovalRevoked: lambda x: m.RevokeApproval(checkpoint=x.checkpoint, why=x.why),

@@ -15,7 +15,7 @@ from eucora.domain.vocabulary import DeploymentState
 def because(
     state: RolloutState, code: str, sentence: str, at: datetime, to: DeploymentState | None = None
 ) -> RolloutState:
-    """Give the reason, and move to ``to`` where it is given. While a rollback is under way only it explains the state."""
+    """Give the reason, and move to ``to`` where it is given. During a rollback nothing else explains the state."""
     if to is None:
         if state.rollback is not None:
             return state

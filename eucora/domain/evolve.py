@@ -146,7 +146,9 @@ def _retry(state: RolloutState, fact: f.RetryRequested) -> RolloutState:
         )
 
     changed = on_planes(state, fact.ring, change)
-    return because(replace(changed, freeze_failure=None), "retrying", f"retry asked by {fact.actor}: {fact.why}", fact.at)
+    return because(
+        replace(changed, freeze_failure=None), "retrying", f"retry asked by {fact.actor}: {fact.why}", fact.at
+    )
 
 
 def _rehearsed(state: RolloutState, fact: f.RollbackRehearsed) -> RolloutState:

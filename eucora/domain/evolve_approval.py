@@ -69,9 +69,7 @@ def _review_opened(state: RolloutState, fact: f.ReviewOpened) -> RolloutState:
 
 
 def _voted(state: RolloutState, fact: f.CabVoted) -> RolloutState:
-    vote = Vote(
-        voter=fact.actor, decision=fact.decision, conditions=fact.conditions, comment=fact.comment, at=fact.at
-    )
+    vote = Vote(voter=fact.actor, decision=fact.decision, conditions=fact.conditions, comment=fact.comment, at=fact.at)
     review = state.review(fact.checkpoint)
     if review is None:
         msg = f"a vote on checkpoint {fact.checkpoint}, which has no review"

@@ -1,7 +1,8 @@
 """Promotion gates: thresholds, figures, and five checks with ``PASS``, ``WAIT`` or ``BREACH`` (``domain.md`` §6).
 
-One rule, used by the workflow, by the ``observe`` activity (through :func:`standing`), by simulation and by the verifier.
-Counting is exact: a rate of 97 % of 50 devices needs ``ceil(48.5) = 49`` successes, so the second final failure is a breach.
+One rule, used by the workflow, by the ``observe`` activity (through :func:`standing`), by simulation and by the
+verifier. Counting is exact: a rate of 97 % of 50 devices needs ``ceil(48.5) = 49`` successes, so the second final
+failure is a breach.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ P95 = Fraction(95, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
-    """Counts of one site class. ``succeeded`` counts evidence within the deadline only, ``failed`` final failures only."""
+    """Counts of one site class. ``succeeded`` counts evidence within the deadline only, ``failed`` final failures
+    only.
+    """
 
     site_class: SiteClass
     targeted: int
@@ -190,8 +193,8 @@ def summarise(
 ) -> Figures:
     """Count device states honestly (``domain.md`` §6).
 
-    Silence is unknown, and failed once the device's deadline passes; a success after the deadline stays failed; a failure with
-    attempts left is in progress; states of devices outside the membership are ignored.
+    Silence is unknown, and failed once the device's deadline passes; a success after the deadline stays failed; a
+    failure with attempts left is in progress; states of devices outside the membership are ignored.
     """
     deadline = {name: timedelta(seconds=windows.seconds(name)) for name in SiteClass}
     targeted = dict.fromkeys(SiteClass, 0)
@@ -246,13 +249,15 @@ def unwatched(
 ) -> Figures | None:
     """Age the figures of a plane that nobody can observe: nothing assigned yet, or the observer refused for good.
 
-    Its devices stay silent, so those that are open in a site class past its deadline have failed. ``known`` is what was last
-    observed; None stays None while no deadline has passed.
+    Its devices stay silent, so those that are open in a site class past its deadline have failed. ``known`` is what
+    was last observed; None stays None while no deadline has passed.
     """
     if not expired:
         return known
     if known is None:
-        known = Figures(classes=tuple(ClassFigures(site_class=name, targeted=count, unknown=count) for name, count in sizes))
+        known = Figures(
+            classes=tuple(ClassFigures(site_class=name, targeted=count, unknown=count) for name, count in sizes)
+        )
     return Figures(
         classes=tuple(
             replace(part, failed=part.targeted - part.succeeded, in_progress=0, unknown=0)
@@ -280,11 +285,13 @@ class Judged(NamedTuple):
     plane: str
     figures: Figures | None
     standing: Standing | None
+    tolerated: int = 0
+    """Final failures that the plane can bear."""
 
 
 def judged(plane: str, limits: Thresholds, figures: Figures | None) -> Judged:
     """Judge a plane's figures once, for all checks."""
-    return Judged(plane, figures, None if figures is None else standing(limits, figures))
+    return Judged(plane, figures, None if figures is None else standing(limits, figures), limits.tolerated)
 
 
 def success_check(planes: Sequence[Judged], whole: Thresholds, *, success_rate: float) -> Check:
@@ -293,7 +300,8 @@ def success_check(planes: Sequence[Judged], whole: Thresholds, *, success_rate: 
     succeeded = failed = targeted = 0
     weakest, lowest = "", 2.0
     silent = []
-    for plane, known, found in planes:
+    breaches = []
+    for plane, known, found, tolerated in planes:
         if known is None or found is None:
             results.append(GateResult.WAIT)
             silent.append(plane)
@@ -301,6 +309,8 @@ def success_check(planes: Sequence[Judged], whole: Thresholds, *, success_rate: 
         results.append(found.success)
         done, of = known.succeeded, known.targeted
         succeeded, failed, targeted = succeeded + done, failed + known.failed, targeted + of
+        if found.success is GateResult.BREACH:
+            breaches.append(f"; {plane}: {known.failed} failed for good ({tolerated} tolerated)")
         rate = done / of if of else 0.0
         if rate < lowest:
             weakest, lowest = plane, rate
@@ -312,7 +322,9 @@ def success_check(planes: Sequence[Judged], whole: Thresholds, *, success_rate: 
     result = worst(results)
     actual = f"{succeeded}/{targeted}" if weakest else "nothing known yet"
     sentence = f"{succeeded} of {targeted} targeted devices succeeded, {failed} failed for good"
+    sentence += f" ({whole.tolerated} tolerated)"
     if weakest and len(planes) > 1:
+        sentence += "".join(breaches)
         sentence += f"; weakest plane {weakest} at {lowest * 100:.2f} %"
     if silent:
         sentence += f"; nothing known yet of {', '.join(silent)}"
@@ -325,23 +337,32 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     """Judge the nearest-rank P95 of time to compliance, per plane and site class."""
     results: list[GateResult] = []
     slowest: dict[SiteClass, float | None] = {}
-    for _, known, found in planes:
+    complied = targeted = required = 0
+    lost: list[str] = []
+    for plane, known, found, _ in planes:
         if known is None or found is None:
             results.append(GateResult.WAIT)
             continue
         results.append(found.time)
         for part in known.classes:
+            rank = nearest_rank(part.targeted)
+            complied, targeted, required = complied + part.succeeded, targeted + part.targeted, required + rank
+            if part.failed > part.targeted - rank:
+                lost.append(
+                    f"{part.failed} of {part.targeted} targeted {part.site_class} devices of {plane} can no longer comply "
+                    f"within their window ({part.targeted - rank} tolerated)"
+                )
             seconds = part.p95_seconds
             before = slowest.get(part.site_class, 0.0)
             slowest[part.site_class] = None if seconds is None or before is None else max(before, seconds)
     limits_text = ", ".join(f"{name} {gate.compliance.seconds(name):g} s" for name in slowest) or "per site class"
     actual = ", ".join(f"{name} {_seconds(value)}" for name, value in slowest.items()) or "nothing known yet"
     result = worst(results)
-    sentence = {
-        GateResult.PASS: "95 of 100 targeted devices complied within their window on every plane and site class",
-        GateResult.WAIT: "not enough devices have complied yet",
-        GateResult.BREACH: "more devices than tolerated can no longer comply within their window",
-    }[result]
+    sentence = f"{complied} of {targeted} targeted devices complied within their window; P95 needs {required}"
+    if result is GateResult.BREACH:
+        sentence = "; ".join(lost) or "no device is targeted, so none can comply"
+    elif not slowest:
+        sentence = "nothing is known yet of any targeted device"
     return Check(name="time_to_compliance", threshold=limits_text, actual=actual, result=result, sentence=sentence)
 
 

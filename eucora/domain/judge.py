@@ -61,7 +61,9 @@ def _entitled(state: RolloutState, message: m.Message, sender: m.Sender) -> Refu
     if not sender.scope.covers(state.plan.scope):
         return Refusal(code="out_of_scope", sentence=f"{sender.actor} has no {' or '.join(roles)} role in this scope")
     if state.final and not isinstance(message, m.CabVote):
-        return Refusal(code="deployment_final", sentence=f"the deployment is {state.state}; nothing changes it any more")
+        return Refusal(
+            code="deployment_final", sentence=f"the deployment is {state.state}; nothing changes it any more"
+        )
     return None
 
 
@@ -186,7 +188,9 @@ def _skip_soak(state: RolloutState, message: m.SkipSoak, sender: m.Sender, now: 
 def _retry(state: RolloutState, message: m.RetryFailed, sender: m.Sender, now: datetime) -> Verdict:
     ring = state.ring
     if state.rollback is not None:
-        return Refusal(code="rolling_back", sentence="the deployment is being rolled back; use roll_back to try that again")
+        return Refusal(
+            code="rolling_back", sentence="the deployment is being rolled back; use roll_back to try that again"
+        )
     if state.freeze_failure is not None:
         name = state.plan.rings[0 if ring is None else ring.order + 1].name
         planes: tuple[str, ...] = ()
@@ -304,7 +308,9 @@ def _exception(state: RolloutState, message: m.ExceptionChanged, sender: m.Sende
         subject=message.subject, **common,
     )  # fmt: skip
     released = tuple(
-        f.DeploymentReleased(at=now, kind=hold.kind, reference=hold.reference, why=f"{message.exception_id} was approved")
+        f.DeploymentReleased(
+            at=now, kind=hold.kind, reference=hold.reference, why=f"{message.exception_id} was approved"
+        )
         for hold in state.holds
         if hold.kind is HoldKind.EXCEPTION_ENDED and hold.reference == message.exception_id
     )
@@ -327,7 +333,11 @@ def _trust(_: RolloutState, message: m.TrustChange, sender: m.Sender, now: datet
         return Refusal(code="no_key_left", sentence="a deployment that trusts no key could never be told anything")
     return (
         f.TrustChanged(
-            at=now, actor=sender.actor, role=Role.SYSTEM, trusted_keys=message.trusted_keys, message_id=sender.message_id
+            at=now,
+            actor=sender.actor,
+            role=Role.SYSTEM,
+            trusted_keys=message.trusted_keys,
+            message_id=sender.message_id,
         ),
     )
 

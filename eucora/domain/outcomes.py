@@ -1,7 +1,7 @@
 """Does an outcome answer a command that was asked for, and is it what the plan and the state allow? For the verifier.
 
-Each rule returns the keys of the commands that the outcome answers; an answered command is over, and a second answer to it
-does not follow.
+Each rule returns the keys of the commands that the outcome answers; an answered command is over, and a second answer
+to it does not follow.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _resealed(_: RolloutState, fact: f.EvidenceResealed, __: Issued) -> Keys:
 def _frozen(state: RolloutState, fact: f.MembershipFrozen, _: Issued) -> Keys:
     for members in fact.members:
         counted = sum(site.devices for site in members.sites)
-        _demand(members.devices == counted > 0, f"{members.plane} has {members.devices} members, {counted} by site class")
+        _demand(
+            members.devices == counted > 0, f"{members.plane} has {members.devices} members, {counted} by site class"
+        )
     return (c.FreezeMembership(ring=len(state.rings)).key,)
 
 

@@ -8,7 +8,7 @@ request at fault, as a path (``rings.CANARY.targets[0].cohort``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import NoReturn
 
@@ -377,30 +377,4 @@ def _rollbacks(
 
 def _ring_value(ring: RingPlan) -> dict[str, object]:
     """A ring as a plain JSON value: what the plan digest covers."""
-    windows = ring.gate.compliance
-    return {
-        "name": ring.name,
-        "order": ring.order,
-        "targets": [
-            {
-                "plane": target.plane,
-                "cohort": {
-                    "group": target.cohort.group,
-                    "take": target.cohort.take,
-                    "devices": list(target.cohort.devices),
-                },
-            }
-            for target in ring.targets
-        ],
-        "gate": {
-            "success_rate": ring.gate.success_rate,
-            "compliance": {
-                "online": windows.online,
-                "intermittent": windows.intermittent,
-                "air_gapped": windows.air_gapped,
-            },
-            "incidents": ring.gate.incidents,
-            "soak": ring.gate.soak,
-            "rehearsal": ring.gate.rehearsal,
-        },
-    }
+    return asdict(ring)

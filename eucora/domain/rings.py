@@ -1,8 +1,8 @@
 """Ring membership: which devices a ring takes, each with a why (``domain.md`` §6). Deterministic and replayable.
 
-A cohort that takes a number of devices from a group takes those with the lowest rank, and the rank of a device is the SHA-256 of
-application and device id: the same devices whenever it is asked, spread evenly over sites, and not the same ones for every
-application. A device that an earlier ring of the deployment took is never taken again.
+A cohort that takes a number of devices from a group takes those with the lowest rank, and the rank of a device is the
+SHA-256 of application and device id: the same devices whenever it is asked, spread evenly over sites, and not the
+same ones for every application. A device that an earlier ring of the deployment took is never taken again.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def select(
 ) -> tuple[Member, ...]:
     """Choose a ring's members on one plane from the group's devices or the devices named, by device id.
 
-    ``taken`` are ids of devices in earlier rings. A device that an inventory lists twice is one member, and where devices are
-    named no other is taken. Raises ``CohortEmpty`` with ``field`` when nothing is left.
+    ``taken`` are ids of devices in earlier rings. A device that an inventory lists twice is one member, and where
+    devices are named no other is taken. Raises ``CohortEmpty`` with ``field`` when nothing is left.
     """
     known = {device.id: device for device in candidates if device.id not in taken}
     free = [known[device_id] for device_id in sorted(known)]

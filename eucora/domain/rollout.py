@@ -1,6 +1,8 @@
-"""The rollout as a decider (``architecture.md`` §2): ``decide`` says what must happen next, ``evolve`` folds what happened.
+"""The rollout as a decider (``architecture.md`` §2): ``decide`` says what must happen next, ``evolve`` folds what
+happened.
 
-Both are pure. The workflow, the what-if simulation, the audit verifier and the property tests run these same two functions::
+Both are pure. The workflow, the what-if simulation, the audit verifier and the property tests run these same two
+functions::
 
     state = begin(created)
     while not state.final:
@@ -8,8 +10,8 @@ Both are pure. The workflow, the what-if simulation, the audit verifier and the 
             ...                              # do it, and fold what came of it
             state = evolve(state, fact)
 
-``decide`` returns all commands that should be under way at ``now``, because the planes of a ring run side by side (ADR 0006).
-Facts that are due are recorded first: then the only command is ``Record``.
+``decide`` returns all commands that should be under way at ``now``, because the planes of a ring run side by side
+(ADR 0006). Facts that are due are recorded first: then the only command is ``Record``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ AFTER_REHEARSAL = timedelta(microseconds=1)
 
 
 def decide(state: RolloutState, now: datetime) -> tuple[c.Command, ...]:
-    """Return the commands that should be under way at ``now``; ``(Record,)`` alone when facts are due, ``(Finish,)`` at the end."""
+    """Return the commands that should be under way at ``now``; ``(Record,)`` alone when facts are due, ``(Finish,)``
+    at the end.
+    """
     due = settle(state, now)
     if due:
         return (c.Record(facts=due),)
@@ -133,7 +137,7 @@ def observation_mark(state: RolloutState, ring: RingRun, run: PlaneRun) -> gates
 
 
 def _wake(state: RolloutState, now: datetime) -> datetime | None:
-    """Return the next time at which something is due although nothing happened; None when only the world can move it."""
+    """Return the next time at which something is due although nothing happened; None when only the world can help."""
     times = [one.expires_at for one in state.exceptions if not one.ended]
     review = state.open_review
     if review is not None:

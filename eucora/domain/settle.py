@@ -1,8 +1,8 @@
 """The facts that are due now: every decision that needs nothing from the world but the time.
 
-Each rule looks at the state and returns the facts it wants recorded, or none. ``settle`` returns those of the first rule that
-wants any; folding them and settling again until nothing is due is the whole decision. A rule never returns a fact twice, because
-each of its facts makes its own condition false.
+Each rule looks at the state and returns the facts it wants recorded, or none. ``settle`` returns those of the first
+rule that wants any; folding them and settling again until nothing is due is the whole decision. A rule never returns
+a fact twice, because each of its facts makes its own condition false.
 """
 
 from __future__ import annotations
@@ -91,14 +91,17 @@ def _rollback_ends(state: RolloutState, now: datetime) -> Facts:
     if rollback.completed_at is not None:
         return (f.DeploymentRejected(at=now, code=rollback.code, sentence=rollback.why),)
     left = [
-        run for ring in state.rings if ring.started_at is not None for run in ring.planes
+        run
+        for ring in state.rings
+        if ring.started_at is not None
+        for run in ring.planes
         if state.object_id(run.plane) and not run.rolled_back
     ]
     return NONE if left else (f.RollbackCompleted(at=now),)
 
 
 def _votes(state: RolloutState, now: datetime) -> Facts:
-    """One reject ends the review; the quorum of distinct approvers brings the approval into force (``domain.md`` §4)."""
+    """One reject ends the review; a quorum of distinct approvers brings the approval into force (``domain.md`` §4)."""
     review = state.open_review
     if review is None or not review.votes or state.rollback is not None:
         return NONE
@@ -221,14 +224,14 @@ def open_review(state: RolloutState, checkpoint: int, covers: Covers, round_: in
 
 def sealed_for(state: RolloutState, checkpoint: int) -> bool:
     """Tell whether the pack in force was sealed for this checkpoint; before the first ring the submitted one is."""
-    return state.evidence is not None and (checkpoint == 0 or state.evidence.checkpoint == checkpoint)
+    return state.evidence is not None and checkpoint in (0, state.evidence.checkpoint)
 
 
 def review_due(state: RolloutState, now: datetime) -> tuple[int, Covers] | None:
     """Return checkpoint and coverage of the review that stands between the rollout and its next ring, or None.
 
-    The planned checkpoint is used once; where its approval does not reach (``max_ring``), the ring itself becomes one. Asked when
-    nothing is due: then the running ring's gate, as it was last recorded, is its gate now.
+    The planned checkpoint is used once; where its approval does not reach (``max_ring``), the ring itself becomes
+    one. Asked when nothing is due: then the running ring's gate, as it was last recorded, is its gate now.
     """
     if state.rollback is not None or state.risk is None or not state.checkpoints:
         return None
@@ -263,7 +266,8 @@ def _ring_starts(state: RolloutState, now: datetime) -> Facts:
 def _planes_refused(state: RolloutState, now: datetime) -> Facts:
     """When no plane of the ring takes the release: FAILED before any effect on a device, rollback after one.
 
-    An approved deployment that has yet to start is told when it does: before that there is no edge to FAILED (``domain.md`` §1).
+    An approved deployment that has yet to start is told when it does: before that there is no edge to FAILED
+    (``domain.md`` §1).
     """
     ring = state.ring
     if state.rollback is not None or (ring is None and state.freeze_failure is None):
@@ -303,9 +307,7 @@ def _gate(state: RolloutState, now: datetime) -> Facts:
         return NONE
     if ring.gate is None and found.result is GateResult.WAIT and all(run.figures is None for run in ring.planes):
         return NONE
-    return (
-        f.GateEvaluated(at=now, ring=ring.name, result=found.result, checks=found.checks, until=found.until),
-    )
+    return (f.GateEvaluated(at=now, ring=ring.name, result=found.result, checks=found.checks, until=found.until),)
 
 
 def _after_gate(state: RolloutState, now: datetime) -> Facts:
@@ -315,7 +317,7 @@ def _after_gate(state: RolloutState, now: datetime) -> Facts:
         return NONE
     if ring.gate.result is GateResult.BREACH:
         broken = "; ".join(check.sentence for check in ring.gate.checks if check.result is GateResult.BREACH)
-        return (_initiate(now, "gate_breach", f"{ring.name}: {broken}"),)
+        return (_initiate(now, "gate_breach", f"{ring.name} breached its gate: {broken}"),)
     last = ring.order == state.plan.last
     if ring.order == 0 and not last and needs_publisher(state) and _decided(ring, now):
         if has_hold(state, HoldKind.NEEDS_PUBLISHER):

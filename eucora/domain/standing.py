@@ -100,7 +100,9 @@ def conditions_on(state: RolloutState, ring: RingRun) -> Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """A ring's rates in percent: ``required`` to pass; where ``breach`` cannot be reached any more, the gate is breached."""
+    """A ring's rates in percent: ``required`` to pass; where ``breach`` cannot be reached any more, the gate is
+    breached.
+    """
 
     required: float
     breach: float
@@ -212,7 +214,9 @@ def soaked(ring: RingRun, now: datetime) -> bool:
     if ring.soak_skipped or ring.soak_until <= ring.soak_since:
         return True
     soak_until = ring.soak_until
-    return now >= soak_until and all(run.observed_at is not None and run.observed_at >= soak_until for run in ring.planes)
+    return now >= soak_until and all(
+        run.observed_at is not None and run.observed_at >= soak_until for run in ring.planes
+    )
 
 
 def soak_over(ring: RingRun, now: datetime) -> bool:
@@ -240,7 +244,9 @@ def deadlines(state: RolloutState, ring: RingRun, run: PlaneRun) -> tuple[dateti
 
 
 def watched(run: PlaneRun) -> bool:
-    """Tell whether the plane can be observed: devices are assigned, and the plane has not refused to be read for good."""
+    """Tell whether the plane can be observed: devices are assigned, and the plane has not refused to be read for
+    good.
+    """
     return run.assigned_revision > 0 and (run.failure is None or run.failure.operation != "observe")
 
 

@@ -1,4 +1,6 @@
-"""The state of a deployment: nothing but the fold of its facts (``domain.md`` §8), and the argument of continue-as-new."""
+"""The state of a deployment: nothing but the fold of its facts (``domain.md`` §8), and the argument of
+continue-as-new.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class Risk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The one review of a checkpoint. ``status``: open, approved, rejected, lapsed, or ended (its approval no longer holds)."""
+    """The one review of a checkpoint. ``status``: open, approved, rejected, lapsed, or ended (its approval no longer
+    holds).
+    """
 
     checkpoint: int
     covers: Covers
@@ -263,7 +267,5 @@ class RolloutState:
             model_version=self.risk.model_version,
             plan_digest=self.plan.plan_digest,
             scope=f"{scope.tenant}/{scope.business_unit}/{scope.acquisition_boundary}/{scope.site}",
-            exceptions=tuple(
-                sorted(f"{one.exception_id}@{one.revision}" for one in self.exceptions if not one.ended)
-            ),
+            exceptions=tuple(sorted(f"{one.exception_id}@{one.revision}" for one in self.exceptions if not one.ended)),
         )

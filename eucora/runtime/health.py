@@ -1,7 +1,7 @@
 """What a process tells machines about itself, on a port of its own, on loopback unless told otherwise.
 
-A worker answers ``/live`` and ``/ready`` with one word each (``domain.md`` §9), and ``/metrics`` with what it has counted.
-The API has routes for the first two, and serves the last alone (``domain.md`` §10).
+A worker answers ``/live`` and ``/ready`` with one word each (``domain.md`` §9), and ``/metrics`` with what it has
+counted. The API has routes for the first two, and serves the last alone (``domain.md`` §10).
 """
 
 from __future__ import annotations

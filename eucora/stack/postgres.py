@@ -44,6 +44,8 @@ VOLATILE: Final[Mapping[str, str]] = {
     "max_wal_senders": "0",
     "autovacuum": "off",
     "jit": "off",
+    # DROP DATABASE waits for every sign-in under way; one that a cancelled test never finished would cost a minute.
+    "authentication_timeout": "10s",
 }
 SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": LOOPBACK,

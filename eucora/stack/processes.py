@@ -58,6 +58,14 @@ class Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    @property
+    def ending(self) -> str:
+        """How it ended, for people; empty while it runs."""
+        status = self.process.poll()
+        if status is None:
+            return ""
+        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
     def send(self, number: signal.Signals) -> None:
         """Signal the process; one that has ended is left alone."""
         if self.alive:

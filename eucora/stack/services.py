@@ -120,7 +120,9 @@ def api(wiring: Wiring) -> Service:
     options = ["--host", LOOPBACK, "--port", str(wiring.ports["api"]), "--timeout-graceful-shutdown", "2"]
     command = wiring.command("api", ["-m", "uvicorn", "api.app:create_app", "--factory", *options])
     base = wiring.url("api")
-    return Service(command=command, ready_url=f"{base}/api/v1/health/ready", urls={"api": base, "docs": f"{base}/api/docs"})
+    return Service(
+        command=command, ready_url=f"{base}/api/v1/health/ready", urls={"api": base, "docs": f"{base}/api/docs"}
+    )
 
 
 def worker(wiring: Wiring) -> Service:

@@ -182,6 +182,11 @@ class Stack:
         """Services that ended without being asked to: their logs say why, :meth:`restart` brings them back."""
         return tuple(child.command.name for child in self._processes.ended())
 
+    def ending(self, name: str) -> str:
+        """How a service of :meth:`ended` ended: its exit status, or the signal that killed it."""
+        child = self._processes.get(name)
+        return "" if child is None else child.ending
+
     def _running(self) -> Wiring:
         if self._wiring is None:
             raise StackError("the stack does not run: start it first")

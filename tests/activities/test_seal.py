@@ -47,7 +47,7 @@ class TestSeal:
 
     async def test_what_the_api_never_accepted_is_refused(self, site: Site) -> None:
         for change in ({"deployment_id": "d-typed-in"}, {"requester": "mallory"}, {"quorum": 0}, {"always_cab": True}):
-            plan = dataclasses.replace(site.plan, **change)  # type: ignore[arg-type]
+            plan = dataclasses.replace(site.plan, **change)
             failure = await site.failure(site.governance.seal_evidence, a.SealEvidence(plan=plan, trusted_keys=(KEY,)))
             assert (failure.type, failure.non_retryable) == ("not_submitted", True)
         stranger = dataclasses.replace(KEY, key_id="k2")

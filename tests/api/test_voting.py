@@ -50,7 +50,7 @@ async def test_votes_that_the_rules_forbid_are_refused_and_change_nothing(engine
         other = await vote(engine, review, "cab-anna", pack_digest="0" * 64)
         assert problem(other) == (409, "stale_digest", "pack_digest")
         backwards = await vote(engine, review, "cab-anna", conditions={"not_after": "2020-01-01T00:00:00Z"})
-        assert problem(backwards) == (422, "conditions_invalid", "conditions")
+        assert problem(backwards) == (422, "conditions_invalid", "conditions.not_after")
         unchanged = await engine.review(review["deployment_id"])
         assert unchanged["status"] == "open"
         assert [one["outcome"] for one in unchanged["votes"]] == ["refused", "refused"]

@@ -88,7 +88,9 @@ def _described(call: ast.Call, issuing: frozenset[str]) -> str:
     """Such as ``workflow.execute_activity_method(PlaneActivities.assign)``: the call, and what it starts."""
     name = ast.unparse(call.func)
     if name.split(".")[-1] in issuing and name.split(".")[0] not in ENGINES:
-        return f"{name}()"
+        values = [*call.args, *(keyword.value for keyword in call.keywords)]
+        named = [ast.unparse(value) for value in values if isinstance(value, ast.Attribute)]
+        return f"{name}({', '.join(text for text in named if 'Activities.' in text)})"
     if name.split(".")[0] not in ENGINES or name in SILENT:
         return ""
     subject = call.args[0] if call.args else None

@@ -11,15 +11,15 @@ import pytest
 from tests.architecture.fingerprints import BASELINE, ENGINES, FOLDER, fingerprint, fingerprints
 
 RUNBOOK = """\
-The commands that {where} issues have changed:
+The order of commands has changed:
 
-{difference}
+{differences}
 
 Deployments that are under way replay their history against the new order and stop with a NondeterminismError. So:
 
 1. Gate the change: `if workflow.patched("what-changes"): <new order> else: <old order>`.
    A change that no run can have reached yet (a new branch, a new message) needs no gate.
-2. Add a history that takes the new path: extend tests/replay/save_histories.py and run
+2. Add a history that takes the new path: extend tests/replay/scenarios.py and run
    `python -m tests.replay.save_histories NAME`; the old histories stay and must replay still (tests/replay).
 3. Then refresh the baseline: `python -m tests.architecture.fingerprints`, and say in the changelog what is gated."""
 
@@ -51,11 +51,11 @@ def test_the_order_of_commands_is_the_recorded_one() -> None:
     for name in sorted({*recorded, *now}):
         before, after = recorded.get(name, {}), now.get(name, {})
         changed += [
-            RUNBOOK.format(where=f"workflows/{name}: {function}", difference=difference(old, new))
+            f"workflows/{name}: {function}\n{difference(old, new)}"
             for function in sorted({*before, *after})
             if (old := before.get(function, [])) != (new := after.get(function, []))
         ]
-    assert not changed, "\n\n".join(changed)
+    assert not changed, RUNBOOK.format(differences="\n\n".join(changed))
 
 
 def test_the_fingerprints_are_not_vacuous() -> None:
@@ -65,8 +65,9 @@ def test_the_fingerprints_are_not_vacuous() -> None:
     text = "\n".join(calls)
     assert len(calls) >= 20
     for wanted in (
-        "workflow.execute_local_activity_method(RecordActivities.record)",
-        "workflow.execute_activity_method(PlaneActivities.assign)",
+        "(RecordActivities.record)",
+        "workflow.execute_activity_method(PlaneActivities.roll_back)",
+        "(PlaneActivities.assign)",
         "workflow.wait_condition",
         "workflow.continue_as_new",
         "workflow.upsert_search_attributes",

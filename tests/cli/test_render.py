@@ -42,6 +42,19 @@ def test_one_failure_among_a_thousand_still_has_a_red_cell(answers: SimpleNamesp
     assert [span.style for span in bar.spans if span.end > span.start][:2] == ["green", "red"]
 
 
+def test_what_was_taken_back_says_so_instead_of_showing_successes(answers: SimpleNamespace) -> None:
+    planes = [answers.plane("sim-mac", status="rolled_back", succeeded=24, failed=1)]
+    view = DeploymentView.model_validate(
+        answers.deployment(
+            state="ROLLED_BACK", rings=[answers.ring("CANARY", 0, started_at=NOW.isoformat(), planes=planes)]
+        )
+    )
+    text = drawn(render.deployment_progress(view, now=NOW))
+    assert "rolled back  was 24 ok  1 failed  of 25" in text
+    assert "█" not in text
+    assert "sim-mac rolled back" in summary_line(view)
+
+
 def test_the_progress_shows_planes_gate_and_deadline(answers: SimpleNamespace) -> None:
     text = drawn(render.deployment_progress(DeploymentView.model_validate(answers.deployment()), now=NOW))
     assert "Fieldnotes 3.2.0  DEPLOYING  dep-1" in text
@@ -131,3 +144,17 @@ def test_a_moment_says_how_far_away_it_is(seconds: int, text: str) -> None:
 
 def test_no_moment_is_a_dash() -> None:
     assert render.moment(None) == "-"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
+def test_open_reviews_never_cut_the_id_that_a_vote_needs(answers: SimpleNamespace, columns: int) -> None:
+    identifier = "0b7f3f4e-7f0e-5a52-9f3c-6a3a5d4be001.1"
+    table = render.reviews_table([ReviewView.model_validate(answers.review(id=identifier))], now=NOW)
+    console = Console(file=io.StringIO(), width=columns, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "…" not in captured.get()
+    assert (identifier in captured.get()) == (columns >= 60)
+    assert ("class" in lines[0], "quorum" in lines[0]) == (columns >= 200, columns >= 120)

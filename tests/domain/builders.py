@@ -20,8 +20,8 @@ from eucora.domain.plan import (
 from eucora.domain.vocabulary import (
     BlastRadiusClass,
     DeploymentKind,
-    RollbackStrategy,
     Role,
+    RollbackStrategy,
     SiteClass,
 )
 
@@ -100,7 +100,12 @@ def plan(
 def created(of: RolloutPlan | None = None, at: datetime = START) -> f.DeploymentCreated:
     chosen = of or plan()
     return f.DeploymentCreated(
-        at=at, actor=chosen.requester, role=chosen.requester_roles[0], plan=chosen, trusted_keys=(KEY,), message_id="m-submit"
+        at=at,
+        actor=chosen.requester,
+        role=chosen.requester_roles[0],
+        plan=chosen,
+        trusted_keys=(KEY,),
+        message_id="m-submit",
     )
 
 

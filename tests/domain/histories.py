@@ -46,7 +46,9 @@ def governed() -> World:
     world.vote("pete")
     world.say(m.AdoptRollout(), "puck", PUBLISHER)
     world.apply(
-        f.AccessDenied(at=world.now, actor="unknown", role="unknown", message="hold", code="claim_missing", sentence="no")
+        f.AccessDenied(
+            at=world.now, actor="unknown", role="unknown", message="hold", code="claim_missing", sentence="no"
+        )
     )
     conditions = Conditions(observe_hours=30.0, text="slowly")
     world.vote("cora", CabDecision.CONDITIONAL, conditions=conditions)
@@ -141,9 +143,7 @@ def automated() -> World:
     """Within the automated tier, to its end; the guard stops one effect in between."""
     world = World(plan(rings=2))
     world.to_ring("CANARY")
-    world.apply(
-        f.DeploymentHeld(at=world.now, actor="sam", kind=HoldKind.LINE_STOP, why="stop", reference="l-2")
-    )
+    world.apply(f.DeploymentHeld(at=world.now, actor="sam", kind=HoldKind.LINE_STOP, why="stop", reference="l-2"))
     world.say(m.LineChanged(line_stop_id="l-2", stopped=False, why="go on"), "eucora-api", SYSTEM)
     world.run()
     assert world.state.state is DeploymentState.COMPLETED, world.state.reason

@@ -1,6 +1,8 @@
-"""A second opinion on every fact of a random history, from the facts alone: it asks neither ``standing`` nor ``settle``.
+"""A second opinion on every fact of a random history, from the facts alone: it asks neither ``standing`` nor
+``settle``.
 
-It is written from ``domain.md`` §1, §4, §6 and §7, slowly and plainly. ``Oracle.see`` is given each fact before it is folded.
+It is written from ``domain.md`` §1, §4, §6 and §7, slowly and plainly. ``Oracle.see`` is given each fact before it is
+folded.
 """
 
 from __future__ import annotations
@@ -191,7 +193,9 @@ class Oracle:
         ballot.open = False
 
     def _cab_rejected(self, fact: f.CabRejected) -> None:
-        rejects = [vote for vote in self.ballots[fact.checkpoint].votes.values() if vote.decision is CabDecision.REJECTED]
+        rejects = [
+            vote for vote in self.ballots[fact.checkpoint].votes.values() if vote.decision is CabDecision.REJECTED
+        ]
         assert [vote.actor for vote in rejects] == [fact.rejected_by]
         self.ballots[fact.checkpoint].open = False
 

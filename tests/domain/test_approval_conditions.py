@@ -42,7 +42,7 @@ def test_max_ring_leads_to_a_review_of_its_own_before_the_next_ring() -> None:
     world = in_pilot(Conditions(max_ring=2))
     review = world.to_review()
     assert (review.checkpoint, review.covers) == (3, Covers(first=3, last=4))
-    assert world.state.state is S.AWAITING_CAB
+    assert (world.state.state, world.state.reason.code) == (S.AWAITING_CAB, "awaiting_cab")
     assert world.state.evidence is not None
     assert world.state.evidence.checkpoint == 3, "the pack is sealed for that review"
     world.vote("cora")
@@ -90,7 +90,9 @@ def test_observe_hours_makes_the_soak_longer_and_never_shorter() -> None:
 
 
 def test_rollback_below_takes_back_what_the_policy_would_let_pass() -> None:
-    outcome = lambda ring, _: (494, 6) if ring == "PILOT" else (SIZES[ring], 0)  # noqa: E731
+    def outcome(ring: str, _: str) -> tuple[int, int]:
+        return (494, 6) if ring == "PILOT" else (SIZES[ring], 0)
+
     tolerant = in_pilot(Conditions(rollback_below=97.0), outcome=outcome)
     tolerant.run()
     assert tolerant.state.state is S.COMPLETED

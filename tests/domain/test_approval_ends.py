@@ -41,7 +41,13 @@ def revoke(world: World, checkpoint: int = 1) -> Judgement:
 
 
 def exception(
-    world: World, name: str = "x-1", *, revision: int = 1, days: float = 30.0, kind: str = "high_risk", revoked: bool = False
+    world: World,
+    name: str = "x-1",
+    *,
+    revision: int = 1,
+    days: float = 30.0,
+    kind: str = "high_risk",
+    revoked: bool = False,
 ) -> Judgement:
     message = m.ExceptionChanged(
         exception_id=name, kind=kind, revision=revision, expires_at=world.now + timedelta(days=days), revoked=revoked

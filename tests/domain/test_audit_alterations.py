@@ -1,8 +1,9 @@
-"""Every field of every fact, altered one at a time: the decider contradicts it, or the list below says that only the hash does.
+"""Every field of every fact, altered one at a time: the decider contradicts it, or the list below says that only the
+hash does.
 
-What the hash alone protects is what nothing is decided from: names and reasons of people, ids and digests that came from
-outside, figures that lead to the same decision. A time can be later, within the order, where nothing fell due meanwhile: a worker
-slept. Documents behind digests are checked by ``eucora.audit``.
+What the hash alone protects is what nothing is decided from: names and reasons of people, ids and digests that came
+from outside, figures that lead to the same decision. A time can be later, within the order, where nothing fell due
+meanwhile: a worker slept. Documents behind digests are checked by ``eucora.audit``.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ FORGED: dict[str, tuple[Callable[[], World], Callable[[World], f.Fact], str]] = 
     "a vote of the submitter": (at_review, lambda w: voted(w, "pia-publisher"), "the submitter cannot vote"),
     "a vote of the author": (at_review, lambda w: voted(w, "paul-packager"), "the author of the evidence pack"),
     "a vote without the role": (at_review, lambda w: voted(w, "carl", role="auditor"), "needs the role cab_member"),
-    "a vote on another pack": (at_review, lambda w: voted(w, "carl", pack_digest="f" * 64), "the review is of the pack"),
+    "a vote on another pack": (at_review, lambda w: voted(w, "carl", pack_digest="f" * 64), "the review is of the"),
     "a vote in another round": (at_review, lambda w: voted(w, "carl", round=2), "the decider says otherwise"),
     "an approval without votes": (at_review, approved, "CAB_APPROVED answers no command"),
     "a promotion without its gate": (
@@ -192,7 +192,7 @@ FORGED: dict[str, tuple[Callable[[], World], Callable[[World], f.Fact], str]] = 
     ),
     "an end": (at_review, lambda w: f.DeploymentCompleted(at=w.now), "DEPLOYMENT_COMPLETED answers no command"),
     "a failure after the assessment": (
-        at_review, lambda w: f.DeploymentFailed(at=w.now, code="x", sentence="x"), "DEPLOYMENT_FAILED answers no command",
+        at_review, lambda w: f.DeploymentFailed(at=w.now, code="x", sentence="x"), "DEPLOYMENT_FAILED answers no",
     ),
     "a second submission": (at_review, lambda w: created(w.plan, w.now), "DEPLOYMENT_CREATED answers no command"),
     "an effect nobody asked for": (

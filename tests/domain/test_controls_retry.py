@@ -32,7 +32,9 @@ def refuse(world: World, ring: str, plane: str, operation: str) -> None:
 
 
 def keys(world: World) -> list[str]:
-    return [one.key for one in decide(world.state, world.now) if isinstance(one, c.Publish | c.Assign | c.FreezeMembership)]
+    return [
+        one.key for one in decide(world.state, world.now) if isinstance(one, c.Publish | c.Assign | c.FreezeMembership)
+    ]
 
 
 def in_canary() -> World:
@@ -140,9 +142,10 @@ def test_a_failure_that_comes_while_an_approved_deployment_is_held_is_told_when_
     world.say(m.RevokeApproval(checkpoint=0, why="wait"), "carl", Role.CAB_MEMBER)
     world.say(m.HoldRollout(why="wait"), "olga", Role.ENDPOINT_OPS)
     world.vote("cora")
-    assert world.state.state is S.APPROVED
+    assert (world.state.state, world.state.reason.code) == (S.APPROVED, "approved")
     refuse(world, "LAB", "sim", "freeze")
-    assert world.state.state is S.APPROVED, "there is no edge from APPROVED to FAILED"
+    found = (world.state.state, world.state.reason.code)
+    assert found == (S.APPROVED, "connector_error"), "there is no edge from APPROVED to FAILED"
     world.say(m.ReleaseRollout(why="go on"), "olga", Role.ENDPOINT_OPS)
     assert world.state.state is S.FAILED
     assert first_unfounded(world.facts) is None

@@ -1,4 +1,6 @@
-"""Rolling back: every touched ring and plane, newest first, verified; failures are loud and retryable (``domain.md`` §7)."""
+"""Rolling back: every touched ring and plane, newest first, verified; failures are loud and retryable (``domain.md``
+§7).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ from eucora.domain.vocabulary import (
     HoldKind,
     IncidentResolution,
     IncidentSeverity,
-    RollbackStrategy,
     Role,
+    RollbackStrategy,
 )
 from tests.domain.builders import plan
 from tests.domain.world import SIZES, World
@@ -44,7 +46,10 @@ def commanded(world: World) -> list[str]:
 
 def breaching(planes: tuple[str, ...] = ("win",), works: Callable[[str, str, int], bool] = lambda *_: True) -> World:
     """PILOT goes wrong."""
-    outcome = lambda ring, _: (SIZES[ring] - 20, 20) if ring == "PILOT" else (SIZES[ring], 0)  # noqa: E731
+
+    def outcome(ring: str, _: str) -> tuple[int, int]:
+        return (SIZES[ring] - 20, 20) if ring == "PILOT" else (SIZES[ring], 0)
+
     return World(plan(rings=3, planes=planes), outcome=outcome, rollback_works=works)
 
 

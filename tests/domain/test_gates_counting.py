@@ -30,9 +30,7 @@ def count(
     *statuses: DeviceStatus, members: dict[str, SiteClass] | None = None, at: float = 1.0, max_attempts: int = 3
 ) -> Figures:
     chosen = {"a": SiteClass.ONLINE} if members is None else members
-    return summarise(
-        chosen, statuses, started_at=START, windows=WINDOWS, max_attempts=max_attempts, now=hours(at)
-    )
+    return summarise(chosen, statuses, started_at=START, windows=WINDOWS, max_attempts=max_attempts, now=hours(at))
 
 
 def device(state: DeviceState, at: float | None = None, attempts: int = 1, name: str = "a") -> DeviceStatus:

@@ -21,7 +21,6 @@ from tests.domain.world import SIZES, World
 PASS, WAIT = GateResult.PASS, GateResult.WAIT
 
 
-
 def runs(name: str, *, soaks: bool = False) -> Callable[[RolloutState], bool]:
     def condition(state: RolloutState) -> bool:
         ring = state.ring

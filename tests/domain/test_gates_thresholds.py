@@ -29,9 +29,7 @@ ONLINE = SiteClass.ONLINE
 
 def figures(targeted: int, succeeded: int, failed: int = 0, site_class: SiteClass = ONLINE) -> Figures:
     unknown = targeted - succeeded - failed
-    part = ClassFigures(
-        site_class=site_class, targeted=targeted, succeeded=succeeded, failed=failed, unknown=unknown
-    )
+    part = ClassFigures(site_class=site_class, targeted=targeted, succeeded=succeeded, failed=failed, unknown=unknown)
     return Figures(classes=(part,))
 
 
@@ -48,7 +46,9 @@ def test_a_rate_needs_its_exact_share_rounded_up(rate: float, count: int, requir
     assert needed(rate, count) == required
 
 
-@pytest.mark.parametrize(("count", "rank"), [(1, 1), (2, 2), (10, 10), (19, 19), (20, 19), (21, 20), (40, 38), (100, 95)])
+@pytest.mark.parametrize(
+    ("count", "rank"), [(1, 1), (2, 2), (10, 10), (19, 19), (20, 19), (21, 20), (40, 38), (100, 95)]
+)
 def test_nearest_rank_of_p95(count: int, rank: int) -> None:
     assert nearest_rank(count) == rank
 

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eucora.domain.devices import DeviceState, DeviceStatus
-from eucora.domain.gates import ClassFigures, Figures, Mark, Standing, crossed, nearest_rank, needed, standing, thresholds
+from eucora.domain.gates import (
+    ClassFigures,
+    Figures,
+    Mark,
+    Standing,
+    crossed,
+    nearest_rank,
+    needed,
+    standing,
+    thresholds,
+)
 from eucora.domain.gates import summarise as counted
 from eucora.domain.plan import HOUR, ComplianceWindows
 from eucora.domain.vocabulary import GateResult, SiteClass
@@ -24,7 +34,7 @@ PASS, WAIT, BREACH = GateResult.PASS, GateResult.WAIT, GateResult.BREACH
 
 
 def read(tape: bytes) -> tuple[dict[str, SiteClass], list[DeviceStatus]]:
-    """Read devices from bytes: three each say site class, state, attempts, report time; some report nothing or twice."""
+    """Read devices from bytes: three each say site class, state, attempts and time; some report nothing or twice."""
     members: dict[str, SiteClass] = {}
     statuses: list[DeviceStatus] = []
     for index in range(0, len(tape) - 2, 3):
@@ -115,7 +125,7 @@ def test_an_observer_is_woken_at_every_change_and_at_no_other_time(tape: bytes) 
 
 @given(st.integers(0, 100_000), st.integers(1, 1000))
 def test_a_rate_is_reached_exactly(count: int, rate_tenths: int) -> None:
-    """``needed`` is the smallest number of successes whose share is at least the rate; no binary fraction interferes."""
+    """``needed`` is the smallest number of successes whose share is at least the rate, in exact arithmetic."""
     required = needed(rate_tenths / 10, count)
     assert required * 1000 >= rate_tenths * count
     assert required == 0 or (required - 1) * 1000 < rate_tenths * count

@@ -110,8 +110,8 @@ class Watched(Rollout):
 def test_no_history_breaks_a_rule(tape: bytes) -> None:
     """At every step: edges, gates, approvals, holds, rollbacks and reasons, in the oracle's opinion.
 
-    At the end: deciding is pure and has settled, the facts fold to the state, the verifier objects to none of them, and a
-    message that was judged once is not judged again.
+    At the end: deciding is pure and has settled, the facts fold to the state, the verifier objects to none of them,
+    and a message that was judged once is not judged again.
     """
     rollout = Watched(Tape(tape))
     rollout.run()

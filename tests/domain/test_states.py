@@ -26,7 +26,9 @@ EDGES = {
 
 
 @pytest.mark.parametrize(("current", "target"), list(product(DeploymentState, repeat=2)), ids=lambda state: state.value)
-def test_a_pair_of_states_is_an_edge_exactly_when_it_is_written(current: DeploymentState, target: DeploymentState) -> None:
+def test_a_pair_of_states_is_an_edge_exactly_when_it_is_written(
+    current: DeploymentState, target: DeploymentState
+) -> None:
     if current is target or (current, target) in EDGES:
         assert move(current, target) is target
     else:

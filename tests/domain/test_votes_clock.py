@@ -161,7 +161,13 @@ def test_one_reject_ends_the_review_and_takes_lab_back_first() -> None:
     assert world.state.state is S.REJECTED
     assert (world.state.reason.code, world.log[-1]) == ("cab_rejected", "roll_back LAB sim")
     types = [fact.type for fact in world.facts[-5:]]
-    assert types == ["CAB_REJECTED", "ROLLBACK_INITIATED", "PLANE_ROLLED_BACK", "ROLLBACK_COMPLETED", "DEPLOYMENT_REJECTED"]
+    assert types == [
+        "CAB_REJECTED",
+        "ROLLBACK_INITIATED",
+        "PLANE_ROLLED_BACK",
+        "ROLLBACK_COMPLETED",
+        "DEPLOYMENT_REJECTED",
+    ]
     assert first_unfounded(world.facts) is None
 
 

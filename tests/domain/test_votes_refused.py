@@ -1,4 +1,6 @@
-"""Who may vote, on what, and how often: every refusal has its code, is recorded, and changes nothing (``domain.md`` §4)."""
+"""Who may vote, on what, and how often: every refusal has its code, is recorded, and changes nothing (``domain.md``
+§4).
+"""
 
 from __future__ import annotations
 
@@ -166,8 +168,8 @@ NAIVE = datetime(2026, 2, 1, 12, 0)  # noqa: DTZ001 - a time without its offset 
         (CONDITIONAL, Conditions(text="please"), "a conditional approval names at least one condition"),
         (APPROVED, Conditions(max_ring=1), "conditions belong to a CONDITIONAL decision, not to APPROVED"),
         (REJECTED, Conditions(max_ring=1), "conditions belong to a CONDITIONAL decision, not to REJECTED"),
-        (CONDITIONAL, Conditions(max_ring=0), "max_ring must be one of the rings that this approval covers: 1 to 1"),
-        (CONDITIONAL, Conditions(max_ring=2), "max_ring must be one of the rings that this approval covers: 1 to 1"),
+        (CONDITIONAL, Conditions(max_ring=0), "max_ring must be one of the rings that this approval covers: CANARY"),
+        (CONDITIONAL, Conditions(max_ring=2), "max_ring must be one of the rings that this approval covers: CANARY"),
         (CONDITIONAL, Conditions(min_success_rate=0.0), "min_success_rate is a percentage over 0 and up to 100"),
         (CONDITIONAL, Conditions(min_success_rate=100.1), "min_success_rate is a percentage over 0 and up to 100"),
         (CONDITIONAL, Conditions(min_success_rate=float("nan")), "min_success_rate is a percentage"),

@@ -75,10 +75,7 @@ class World:
 
     def step(self) -> bool:
         """Do what decide asks for now; False when only time or a message can move it."""
-        for command in decide(self.state, self.now):
-            if self._do(command):
-                return True
-        return False
+        return any(self._do(command) for command in decide(self.state, self.now))
 
     def run(self, *, until: datetime | None = None, steps: int = 2000) -> None:
         """Run until final, or until only a message helps, or until a time; time moves by the commands' own clocks."""
@@ -139,7 +136,7 @@ class World:
                 times.append(command.mark.until)
         return min(times) if times else None
 
-    def _do(self, command: c.Command) -> bool:  # noqa: C901, PLR0911 - one branch per command of the closed union
+    def _do(self, command: c.Command) -> bool:
         now = self.now
         match command:
             case c.Record(facts=facts):
@@ -160,7 +157,11 @@ class World:
                 digest = f"{checkpoint}" * 64
                 self.apply(
                     f.EvidenceResealed(
-                        at=now, checkpoint=checkpoint, pack_digest=digest, release_digest="r" * 64, version=checkpoint + 1
+                        at=now,
+                        checkpoint=checkpoint,
+                        pack_digest=digest,
+                        release_digest="r" * 64,
+                        version=checkpoint + 1,
                     )
                 )
             case c.FreezeMembership(ring=order):

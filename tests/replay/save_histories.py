@@ -127,6 +127,8 @@ def missing(name: str) -> bool:
 async def save(names: list[str], *, overwrite: bool) -> None:
     """Save the histories of these scenarios, all when none is named."""
     wanted = [name for name in names or [*SCENARIOS, CONTINUED] if overwrite or missing(name)]
+    if not wanted:
+        print("every history is kept already; see --help")  # noqa: T201 - a command line
     HISTORIES.mkdir(exist_ok=True)
     if plain := [name for name in wanted if name != CONTINUED]:
         async with server() as env:

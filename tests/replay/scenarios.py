@@ -226,14 +226,22 @@ async def strangers_at_the_door(make: MakeRollout, world: Modelled) -> Rollout:
     forged["claim"]["actor"] = "mallory"
     for name, payload in (("cab_decision", {"decision": "APPROVED"}), ("approve_everything", None), ("hold", forged)):
         await run.handle.signal(name, payload)
-    try:
-        await run.handle.execute_update("hold", forged)
-    except WorkflowUpdateFailedError:
-        await run.handle.cancel()
+    assert await refused(run, "hold", forged)
+    assert await refused(run, "approve_everything", forged)
+    await run.handle.cancel()
     await run.forward(MINUTES)
-    assert run.types.count("ACCESS_DENIED") == 5
+    assert run.types.count("ACCESS_DENIED") == 6, run.types
     await run.vote("cab-anna", CabDecision.REJECTED)
     return run
+
+
+async def refused(run: Rollout, name: str, payload: object) -> bool:
+    """Whether an update is refused."""
+    try:
+        await run.handle.execute_update(name, payload)
+    except WorkflowUpdateFailedError:
+        return True
+    return False
 
 
 async def continued(make: MakeRollout, world: Modelled) -> Rollout:

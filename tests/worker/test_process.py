@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from uuid import uuid4
 
@@ -109,7 +110,9 @@ async def test_what_it_logs_about_a_deployment_names_the_deployment_and_the_requ
     """The submission is refused, because no API accepted it; the refusal is logged on the way."""
     worker = await start("--queues", "eucora")
     await worker.line("worker.started")
-    chosen = plan(planes=(PLANE,), rings=1)
+    chosen = dataclasses.replace(
+        plan(planes=(PLANE,), rings=1), deployment_id=f"d-{uuid4().hex[:8]}", correlation_id=str(uuid4())
+    )
     with observability.context(correlation_id=chosen.correlation_id):
         handle = await harness.start(client, chosen, "eucora")
     outcome: SubmitOutcome = await handle.result()

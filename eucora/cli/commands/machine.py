@@ -6,16 +6,25 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from eucora.cli.context import ApiOption, AsOption, JsonOption, Output, where_is_the_api
 from eucora.cli.errors import Stopped
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eucora.stack import Stack
+
 __all__ = ["register"]
 
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
+LOOK_SECONDS = 0.5
+RESTART_WINDOW = 60.0
+MOST_RESTARTS = 5
+"""A worker that ends more often than this within the window, in seconds, will not do better the next time."""
 FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -49,16 +58,38 @@ def up(*, as_json: JsonOption = False) -> None:
                 ),
             )
             try:
-                while not (ended := stack.ended()):
-                    time.sleep(0.5)
+                ended = keep_up(stack, output.say)
             finally:
                 end_jobs(ansible_state(stack.folder) / ANSIBLE_PLANE)
+            what = ", ".join(f"{name} ({stack.ending(name)})" for name in ended)
             logs = ", ".join(str(stack.folder.log(name)) for name in ended)
-            raise Stopped(f"{', '.join(ended)} ended by itself; its log says why: {logs}", code="service_ended")
+            raise Stopped(f"{what} ended by itself; its log says why: {logs}", code="service_ended")
     except StackError as error:
         raise Stopped(str(error), code="stack_failed") from None
     except KeyboardInterrupt:
         output.say("stopped")
+
+
+def keep_up(stack: Stack, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Watch over the stack until a service ends that cannot just be started again; returns which ended.
+
+    A worker can be: what it had under way is kept by Temporal. One that ends over and over is left down.
+    """
+    restarts: list[float] = []
+    while True:
+        ended = stack.ended()
+        now = time.monotonic()
+        restarts = [at for at in restarts if now - at < RESTART_WINDOW]
+        if ended and (ended != ("worker",) or len(restarts) >= MOST_RESTARTS):
+            return ended
+        if ended:
+            say(f"the worker was not asked to end ({stack.ending('worker')}): starting it again")
+            restarts.append(now)
+            stack.restart("worker")
+            log = stack.folder.log("worker")
+            say(f"the worker runs again as process {stack.info.pids['worker']}; its log goes on in {log}")
+        else:
+            time.sleep(LOOK_SECONDS)
 
 
 def demo(
@@ -87,7 +118,7 @@ def doctor(*, person: AsOption = None, api: ApiOption = None, as_json: JsonOptio
 
     output = Output(as_json)
     findings = examine(where_is_the_api(api), person)
-    output.show([finding.as_json() for finding in findings], lambda: report(findings))
+    output.show([finding.as_json() for finding in findings], lambda: report(findings), wrap=False)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
 
