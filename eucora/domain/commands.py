@@ -1,7 +1,7 @@
 """What the world must do next: the closed union that ``decide`` answers with.
 
-``key`` is the command's identity: an interpreter starts a command whose key is not under way, leaves one that is, and gives up
-an observation that is no longer asked for. ``forward`` marks effects that a hold stops (``domain.md`` §1).
+``key`` is the command's identity: an interpreter starts a command whose key is not under way, leaves one that is, and
+gives up an observation that is no longer asked for. ``forward`` marks effects that a hold stops (``domain.md`` §1).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class SealEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assess:
-    """Resolve the cohorts of the whole plan, claim them, score. Ends in RISK_ASSESSED, DEPLOYMENT_REJECTED or _FAILED."""
+    """Resolve the cohorts of the whole plan, claim them, score. Ends in RISK_ASSESSED, DEPLOYMENT_REJECTED or
+    _FAILED.
+    """
 
     key: ClassVar[str] = "assess"
 

@@ -1,7 +1,9 @@
-"""The facts of a deployment's stream: a closed union, exactly the event types of ``domain.md`` §8 that a deployment writes.
+"""The facts of a deployment's stream: a closed union, exactly the event types of ``domain.md`` §8 that a deployment
+writes.
 
-A fact is what happened, never what should. ``at`` is the ``now`` that was given to the decision; actor and role say who.
-Facts are added to, never renamed; a new field has a default, because stored facts of old releases are read for ever.
+A fact is what happened, never what should. ``at`` is the ``now`` that was given to the decision; actor and role say
+who. Facts are added to, never renamed; a new field has a default, because stored facts of old releases are read for
+ever.
 """
 
 from __future__ import annotations
@@ -83,7 +85,9 @@ class CohortSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskAssessed(Occurred):
-    """The score with all that is needed to derive it again: the model's version and digest, and its inputs as stored."""
+    """The score with all that is needed to derive it again: the model's version and digest, and its inputs as
+    stored.
+    """
 
     score: int
     raw_score: str
@@ -233,7 +237,9 @@ class SiteCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneMembership:
-    """A plane's frozen members: the list is stored under ``digest`` (SHA-256 of its canonical JSON), each with a why."""
+    """A plane's frozen members: the list is stored under ``digest`` (SHA-256 of its canonical JSON), each with a
+    why.
+    """
 
     plane: str
     digest: str
@@ -336,7 +342,9 @@ class RetryRequested(Occurred):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRehearsed(Occurred):
-    """On ``device`` the release was rolled back, verified gone, and installed again; or ``succeeded`` is False and why."""
+    """On ``device`` the release was rolled back, verified gone, and installed again; or ``succeeded`` is False and
+    why.
+    """
 
     ring: str
     plane: str

@@ -339,6 +339,7 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     slowest: dict[SiteClass, float | None] = {}
     complied = targeted = required = 0
     lost: list[str] = []
+    behind: list[str] = []
     for plane, known, found, _ in planes:
         if known is None or found is None:
             results.append(GateResult.WAIT)
@@ -352,6 +353,8 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
                     f"{part.failed} of {part.targeted} targeted {part.site_class} devices of {plane} can no longer comply "
                     f"within their window ({part.targeted - rank} tolerated)"
                 )
+            if part.succeeded < rank:
+                behind.append(f"{plane} has {part.succeeded} of {part.targeted} {part.site_class} and needs {rank}")
             seconds = part.p95_seconds
             before = slowest.get(part.site_class, 0.0)
             slowest[part.site_class] = None if seconds is None or before is None else max(before, seconds)
@@ -361,6 +364,8 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     sentence = f"{complied} of {targeted} targeted devices complied within their window; P95 needs {required}"
     if result is GateResult.BREACH:
         sentence = "; ".join(lost) or "no device is targeted, so none can comply"
+    elif behind:
+        sentence = f"{complied} of {targeted} targeted devices complied within their window; for P95 {'; '.join(behind)}"
     elif not slowest:
         sentence = "nothing is known yet of any targeted device"
     return Check(name="time_to_compliance", threshold=limits_text, actual=actual, result=result, sentence=sentence)

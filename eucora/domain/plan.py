@@ -16,7 +16,9 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Where a deployment, a person or a machine belongs (``domain.md`` §9). In a person's scope an empty part means any."""
+    """Where a deployment, a person or a machine belongs (``domain.md`` §9). In a person's scope an empty part means
+    any.
+    """
 
     tenant: str = "default"
     business_unit: str = ""
@@ -37,7 +39,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """Which devices of a plane a ring takes: a group (the first ``take`` of it, or what is left of it) or devices by id."""
+    """Which devices of a plane a ring takes: a group (the first ``take`` of it, or what is left of it) or devices by
+    id.
+    """
 
     group: str = ""
     take: int | None = None
@@ -96,7 +100,9 @@ class RingPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """An approval must be in force before ``before`` is entered; it covers ``before`` to ``until``, both ring orders."""
+    """An approval must be in force before ``before`` is entered; it covers ``before`` to ``until``, both ring
+    orders.
+    """
 
     before: int
     until: int

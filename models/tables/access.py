@@ -21,7 +21,7 @@ class IdempotencyKeyTable(SQLModel, table=True):
     key: str = Field(primary_key=True)
     tenant: str = "default"
     body_digest: str
-    resource_id: str
+    resource_id: str = Field(index=True)
     correlation_id: str | None = Field(default=None, unique=True)
     response_status: int | None = None
     """None while the request is pending."""

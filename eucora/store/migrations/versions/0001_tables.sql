@@ -91,6 +91,8 @@ CREATE TABLE idempotency_key (
     UNIQUE (correlation_id)
 );
 
+CREATE INDEX ix_idempotency_key_resource_id ON idempotency_key (resource_id);
+
 CREATE TABLE submission (
     deployment_id VARCHAR NOT NULL,
     start_digest VARCHAR NOT NULL,
