@@ -303,7 +303,7 @@ class DeploymentWorkflow:
 
     def _outcome(self) -> SubmitOutcome:
         state, reason = self._state, self._state.reason
-        refused = state.risk is None and state.final
+        refused = state.risk is None and state.state in (DeploymentState.REJECTED, DeploymentState.FAILED)
         return SubmitOutcome(
             deployment_id=state.plan.deployment_id,
             state=state.state,

@@ -340,9 +340,11 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     complied = targeted = required = 0
     lost: list[str] = []
     behind: list[str] = []
+    silent: list[str] = []
     for plane, known, found, _ in planes:
         if known is None or found is None:
             results.append(GateResult.WAIT)
+            silent.append(plane)
             continue
         results.append(found.time)
         for part in known.classes:
@@ -350,8 +352,8 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
             complied, targeted, required = complied + part.succeeded, targeted + part.targeted, required + rank
             if part.failed > part.targeted - rank:
                 lost.append(
-                    f"{part.failed} of {part.targeted} targeted {part.site_class} devices of {plane} can no longer comply "
-                    f"within their window ({part.targeted - rank} tolerated)"
+                    f"{part.failed} of {part.targeted} targeted {part.site_class} devices of {plane} can no longer "
+                    f"comply within their window ({part.targeted - rank} tolerated)"
                 )
             if part.succeeded < rank:
                 behind.append(f"{plane} has {part.succeeded} of {part.targeted} {part.site_class} and needs {rank}")
@@ -364,10 +366,12 @@ def time_check(planes: Sequence[Judged], gate: RingGate) -> Check:
     sentence = f"{complied} of {targeted} targeted devices complied within their window; P95 needs {required}"
     if result is GateResult.BREACH:
         sentence = "; ".join(lost) or "no device is targeted, so none can comply"
-    elif behind:
-        sentence = f"{complied} of {targeted} targeted devices complied within their window; for P95 {'; '.join(behind)}"
     elif not slowest:
         sentence = "nothing is known yet of any targeted device"
+    elif behind or silent:
+        sentence = f"{complied} of {targeted} targeted devices complied within their window"
+        sentence += f"; for P95 {'; '.join(behind)}" if behind else ""
+        sentence += f"; nothing known yet of {', '.join(silent)}" if silent else ""
     return Check(name="time_to_compliance", threshold=limits_text, actual=actual, result=result, sentence=sentence)
 
 

@@ -71,10 +71,18 @@ def test_a_gate_of_which_nothing_is_known_says_so() -> None:
     assert (time.result, time.sentence) == (GateResult.WAIT, "nothing is known yet of any targeted device")
 
 
+def test_a_plane_that_is_silent_is_named() -> None:
+    limits = thresholds(((SiteClass.ONLINE, 5),), success_rate=97.0, breach_rate=97.0)
+    figures = Figures(classes=(ClassFigures(site_class=SiteClass.ONLINE, targeted=5, succeeded=5, p95_seconds=1.0),))
+    time = time_check([judged("plane-1", limits, figures), judged("plane-2", limits, None)], plan().rings[1].gate)
+    assert time.result is GateResult.WAIT
+    assert time.sentence == "5 of 5 targeted devices complied within their window; nothing known yet of plane-2"
+
+
 def test_the_success_check_says_what_is_tolerated_on_the_ring_and_on_the_plane_that_broke() -> None:
     success, _ = checks(50, (48, 2), (50, 0))
     assert success.result is GateResult.BREACH
     assert success.sentence == (
-        "98 of 100 targeted devices succeeded, 2 failed for good (3 tolerated); plane-1: 2 failed for good (1 tolerated); "
-        "weakest plane plane-1 at 96.00 %"
+        "98 of 100 targeted devices succeeded, 2 failed for good (3 tolerated); "
+        "plane-1: 2 failed for good (1 tolerated); weakest plane plane-1 at 96.00 %"
     )

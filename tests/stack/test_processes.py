@@ -141,3 +141,14 @@ def test_children_end_when_the_parent_is_killed(tmp_path: Path) -> None:
         parent.wait()
         parent.stdout.close()
     assert gone(*pids)
+
+
+def test_how_a_child_ended_is_told_by_signal_or_status(processes: Processes, tmp_path: Path) -> None:
+    killed = processes.start(python("killed", WAIT_FOREVER, tmp_path))
+    first_line(killed)
+    assert killed.ending == ""
+    killed.kill()
+    assert killed.ending == "killed by SIGKILL"
+    failed = processes.start(python("failed", "raise SystemExit(3)", tmp_path))
+    failed.process.wait()
+    assert failed.ending == "ended with status 3"

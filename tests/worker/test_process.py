@@ -59,8 +59,9 @@ async def test_it_says_ready_serves_its_metrics_and_ends_with_status_0(start: St
     worker = await start("--queues", "all", *flags)
     assert (await worker.line("worker.started"))["queues"] == ["eucora", QUEUE]
     async with httpx.AsyncClient(verify=False) as http:  # noqa: S501 - plain HTTP; loading certificates is slow
-        ready = await http.get(f"http://127.0.0.1:{ports['health']}/ready")
-        assert (ready.status_code, ready.text) == (200, "ready")
+        while (ready := await http.get(f"http://127.0.0.1:{ports['health']}/ready")).status_code != 200:
+            assert (ready.status_code, ready.text) == (503, "starting")  # until the workers poll
+        assert ready.text == "ready"
         metrics = (await http.get(f"http://127.0.0.1:{ports['metrics']}/metrics")).text
     assert "temporal_worker_start_total{" in metrics
     assert f'task_queue="{QUEUE}"' in metrics
