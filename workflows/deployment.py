@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from eucora.domain.judge import Judgement, Refusal, judge
     from eucora.domain.rollout import begin, decide, evolve
     from eucora.domain.settle import settle
+    from eucora.domain.vocabulary import DeploymentState
     from eucora.signing.claims import ClaimRefused, verify_claim
     from models.messages import activities as a
     from models.messages.deployment import ControlOutcome, DeploymentStatus, StartDeployment, SubmitOutcome
