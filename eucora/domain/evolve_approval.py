@@ -118,7 +118,9 @@ def _approval_ended(state: RolloutState, checkpoint: int, why: str, at: datetime
             for one in state.approvals
         ),
     )
-    changed = on_review(changed, checkpoint, status="ended")
+    review = state.review(checkpoint)
+    if review is not None and review.status == "approved":
+        changed = on_review(changed, checkpoint, status="ended")
     target = DeploymentState.AWAITING_CAB if state.state is DeploymentState.APPROVED else None
     return because(changed, f"approval_{why}", f"the approval is {why}; a new review is needed", at, target)
 

@@ -297,10 +297,17 @@ def _incident(state: RolloutState, message: m.IncidentChanged, sender: m.Sender,
 
 def _exception(state: RolloutState, message: m.ExceptionChanged, sender: m.Sender, now: datetime) -> Verdict:
     common: dict[str, Any] = {"at": now, "actor": sender.actor, "role": Role.SYSTEM, "message_id": sender.message_id}
+    known = next((one for one in state.exceptions if one.exception_id == message.exception_id), None)
     if message.revoked:
-        if all(one.exception_id != message.exception_id for one in state.exceptions):
+        if known is None:
             return Refusal(code="exception_unknown", sentence=f"exception {message.exception_id} is not used here")
-        return (f.ExceptionRevoked(exception_id=message.exception_id, **common),)
+        return () if known.ended == "revoked" else (f.ExceptionRevoked(exception_id=known.exception_id, **common),)
+    if known is not None and message.revision <= known.revision:
+        told = (message.revision, message.kind, message.expires_at, message.subject)
+        if told == (known.revision, known.kind, known.expires_at, known.subject) and not known.ended:
+            return ()
+        sentence = f"exception {known.exception_id} is known here at revision {known.revision}: a change has a higher one"
+        return Refusal(code="exception_stale", sentence=sentence)
     if message.expires_at <= now:
         return Refusal(code="exception_expired", sentence=f"exception {message.exception_id} has expired")
     approved = f.ExceptionApproved(

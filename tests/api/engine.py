@@ -103,6 +103,15 @@ class Engine:
         path = f"/cab/{deployment_id}.{ring}"
         return await self._once(deployment_id, "cab-anna", path, lambda body: body["status"] == "open")
 
+    async def until_named(self, deployment_id: str) -> dict[str, Any]:
+        """What ``GET health`` says of a stuck deployment, once the engine's list of workflows has caught up."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                health = (await self.service.as_("auditor-ava").get("/health")).json()
+                for one in health["stuck_workflows"]:
+                    if one["deployment_id"] == deployment_id:
+                        return dict(one)
+
     async def _once(
         self, deployment_id: str, actor: str, path: str, holds: Callable[[dict[str, Any]], bool]
     ) -> dict[str, Any]:

@@ -63,6 +63,5 @@ async def test_health_names_a_deployment_whose_workflow_was_terminated(engine: E
     async with engine.workers():
         deployment_id = (await engine.submit(await engine.pack())).json()["deployment_id"]
     await engine.client.get_workflow_handle(f"deployment-{deployment_id}").terminate("around the API")
-    health = (await engine.service.as_("auditor-ava").get("/health")).json()
-    (found,) = [one for one in health["stuck_workflows"] if one["deployment_id"] == deployment_id]
+    found = await engine.until_named(deployment_id)
     assert "its workflow is terminated" in found["problems"][0]

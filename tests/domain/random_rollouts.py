@@ -38,7 +38,7 @@ class Rollout(RandomWorld):
     def approve(self, decision: CabDecision = CabDecision.APPROVED, conditions: Conditions | None = None) -> None:
         """Everybody who may votes, as far as votes are taken; over the CAB's tier mostly with an exception."""
         if self.score > 75 and self.tape.pick(4) and all(one.kind != "high_risk" for one in self.state.exceptions):
-            self.say(self.high_risk("x-0"), "eucora-api", (Role.SYSTEM,))
+            self.say(self.high_risk("x-9"), "eucora-api", (Role.SYSTEM,))
         for actor in ("carl", "cora", "cleo", "cyril"):
             review = self.state.open_review
             if review is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from eucora.domain import facts as f
 from eucora.domain import messages as m
 from eucora.domain.approval import Conditions, Covers
 from eucora.domain.audit import first_unfounded
+from eucora.domain.plan import ReviewPolicy
 from eucora.domain.vocabulary import CabDecision, DeploymentState, GateResult, Role
 from tests.domain.builders import plan
 from tests.domain.world import SIZES, World
@@ -21,16 +23,17 @@ def conditional(world: World, conditions: Conditions, actor: str = "carl") -> No
     assert world.vote(actor, CabDecision.CONDITIONAL, conditions=conditions).refusal is None
 
 
-def reviewed(rings: int = 3, **changes: object) -> World:
-    """At its first review, before CANARY, LAB done."""
-    world = World(plan(rings=rings, soak=3600.0), score=60, **changes)  # type: ignore[arg-type]
+def reviewed(rings: int = 3, valid_hours: float = 720.0, **changes: object) -> World:
+    """At its first review, before CANARY, LAB done; every ring soaks for an hour."""
+    chosen = replace(plan(rings=rings, soak=3600.0), review=ReviewPolicy(approval_valid=valid_hours * 3600))
+    world = World(chosen, score=60, **changes)  # type: ignore[arg-type]
     world.to_review()
     return world
 
 
-def in_pilot(conditions: Conditions, rings: int = 5, **changes: object) -> World:
+def in_pilot(conditions: Conditions, rings: int = 5, valid_hours: float = 720.0, **changes: object) -> World:
     """In PILOT, under these conditions on PILOT and what follows."""
-    world = reviewed(rings, **changes)
+    world = reviewed(rings, valid_hours, **changes)
     world.vote("carl")
     world.to_review()
     conditional(world, conditions)
@@ -52,10 +55,12 @@ def test_max_ring_leads_to_a_review_of_its_own_before_the_next_ring() -> None:
 
 
 def test_what_lies_beyond_max_ring_does_not_expire_later() -> None:
-    world = in_pilot(Conditions(max_ring=2))
+    world = in_pilot(Conditions(max_ring=2), valid_hours=1.5)
     world.to_review()
     world.vote("cora")
     world.run()
+    assert world.state.state is S.COMPLETED
+    assert world.now > world.state.approvals[1].expires_at
     assert not world.seen(f.ApprovalExpired)
     assert [one.ended for one in world.state.approvals] == ["", "", ""]
 

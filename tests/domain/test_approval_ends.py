@@ -250,6 +250,25 @@ def test_an_exception_that_ran_out_already_or_is_not_used_here_is_refused() -> N
     assert refusal.code == "exception_unknown"
 
 
+def test_a_change_of_an_exception_has_a_higher_revision() -> None:
+    world = approved()
+    exception(world, "x-1", revision=2)
+    before = world.state
+    assert exception(world, "x-1", revision=2).facts == (), "told again: nothing new"
+    for revision, kind in ((1, "high_risk"), (2, "gate_override")):
+        refusal = exception(world, "x-1", revision=revision, kind=kind).refusal
+        assert refusal is not None
+        assert refusal.code == "exception_stale"
+    assert world.state.exceptions == before.exceptions
+    exception(world, "x-1", revoked=True)
+    assert exception(world, "x-1", revoked=True).facts == ()
+    refusal = exception(world, "x-1", revision=2).refusal
+    assert refusal is not None
+    assert refusal.code == "exception_stale", "what was revoked comes back as another revision only"
+    assert exception(world, "x-1", revision=3).refusal is None
+    assert first_unfounded(world.facts) is None
+
+
 def test_the_deployment_sleeps_until_the_first_thing_that_ends() -> None:
     world = over_the_cab(days=20.0)
     world.to_ring("CANARY")

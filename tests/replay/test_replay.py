@@ -184,14 +184,16 @@ class TestAChangedWorkflow:
     @pytest.fixture
     def changed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], type]]:
         """Write edited copies of the workflow's files under names of their own, and import them."""
-        names = ["deployment", "effects"]
+        names = ["deployment", "effects", "interpreter"]
         monkeypatch.syspath_prepend(tmp_path)
 
         def make(old: str, new: str) -> type:
             sources = {name: (ROOT / "workflows" / f"{name}.py").read_text(encoding="utf-8") for name in names}
             assert sum(source.count(old) for source in sources.values()) == 1, f"no longer in workflows/, once: {old!r}"
             for name, source in sources.items():
-                edited = source.replace(old, new).replace("from workflows.effects", f"from {PREFIX}effects")
+                edited = source.replace(old, new)
+                for other in names:
+                    edited = edited.replace(f"from workflows.{other}", f"from {PREFIX}{other}")
                 (tmp_path / f"{PREFIX}{name}.py").write_text(edited, encoding="utf-8")
             importlib.invalidate_caches()
             workflow: type = importlib.import_module(f"{PREFIX}deployment").DeploymentWorkflow
