@@ -306,7 +306,9 @@ def _exception(state: RolloutState, message: m.ExceptionChanged, sender: m.Sende
         told = (message.revision, message.kind, message.expires_at, message.subject)
         if told == (known.revision, known.kind, known.expires_at, known.subject) and not known.ended:
             return ()
-        sentence = f"exception {known.exception_id} is known here at revision {known.revision}: a change has a higher one"
+        sentence = (
+            f"exception {known.exception_id} is known here at revision {known.revision}: a change has a higher one"
+        )
         return Refusal(code="exception_stale", sentence=sentence)
     if message.expires_at <= now:
         return Refusal(code="exception_expired", sentence=f"exception {message.exception_id} has expired")
