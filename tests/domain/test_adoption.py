@@ -106,3 +106,16 @@ def test_it_is_adopted_once() -> None:
     own = World(plan(rings=2))
     own.to_ring("LAB")
     assert code(adopt(own)) == "already_published"
+
+
+@pytest.mark.parametrize("actor", ["paul-packager", "carl"])
+def test_who_made_the_pack_or_voted_neither_promotes_nor_skips_a_soak(actor: str) -> None:
+    world = World(plan(rings=3), score=60)
+    world.to_review()
+    world.vote("carl")
+    world.to_ring("CANARY")
+    world.rest()
+    for message in (m.PromoteNow(why="urgent"), m.SkipSoak(why="urgent")):
+        assert code(world.say(message, actor, Role.PUBLISHER)) == "separation_of_duties"
+    assert world.say(m.SkipSoak(why="urgent"), "puck", Role.PUBLISHER).refusal is None
+    assert first_unfounded(world.facts) is None

@@ -89,7 +89,9 @@ async def test_what_is_not_configured_is_said_in_a_sentence(changes: dict[str, A
 async def test_every_activity_that_the_workflow_asks_for_has_a_worker(database_url: str, built: list[Closing]) -> None:
     async with Core.open(settings(database_url), PLANES) as core:
         core_, planes = names(core_activities(core)), names(plane_activities(core, "sim-a"))
-    source = "".join((ROOT / "workflows" / f"{name}.py").read_text() for name in ("deployment", "effects"))
+    source = "".join(
+        (ROOT / "workflows" / f"{name}.py").read_text() for name in ("deployment", "effects", "interpreter")
+    )
     wanted = {
         kind: set(re.findall(rf"\b{kind}Activities\.(\w+)", source)) for kind in ("Record", "Governance", "Plane")
     }
